@@ -1,0 +1,56 @@
+# Every target does its own set-up; `make help` lists them.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+DEMO := examples/nine_steps/demo.py
+BENCH := bench/run.py
+PYTEST_ARGS ?= -n 2
+
+# The first of these that really runs and is new enough (a version switcher's stand-in may exist and not run).
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench venv anvil lock format clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: venv anvil ## Run the nine-step story on a real chain and write its report
+	@$(PY) $(DEMO) $(ARGS)
+
+test: venv anvil ## Run every test
+	@$(PY) -m pytest $(PYTEST_ARGS) $(ARGS)
+
+check: venv ## Lint, strict types, import rules, rules of the house, generated files up to date
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(PY) tools/check_house.py
+	@if [ -f src/proml/contracts/build.py ]; then $(PY) -m proml.contracts.build --check; fi
+	@for generator in tools/generate_*.py; do \
+		if [ -f "$$generator" ]; then $(PY) "$$generator" --check || exit 1; fi; done
+	@echo "check: all good"
+
+bench: venv anvil ## Measure, and write build/bench.json
+	@$(PY) $(BENCH) $(ARGS)
+
+venv: ## Build or update .venv from the locked, hashed packages
+	@if [ -z "$(PYTHON)" ]; then echo "ProML needs Python 3.11 or newer; none was found on PATH" >&2; exit 1; fi
+	@$(PYTHON) tools/set_up.py --venv $(VENV)
+
+anvil: venv ## Install the embedded chain's program once, checked against its pinned digest
+	@if [ -f src/proml/ledger/anvil_binary.py ]; then $(PY) -m proml.ledger.anvil_binary >/dev/null; fi
+
+format: venv ## Format the code and apply the safe corrections
+	@$(VENV)/bin/ruff check --fix --exit-zero --quiet .
+	@$(VENV)/bin/ruff format .
+
+lock: venv ## Resolve the dependencies anew and write requirements.lock
+	@test -x build/lock/bin/uv || { $(PY) -m venv build/lock && build/lock/bin/pip install --quiet uv; }
+	@build/lock/bin/uv pip compile pyproject.toml --quiet --group dev --all-extras --universal --upgrade \
+		--python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements.lock
+
+clean: ## Remove what was built, and the environment
+	@rm -rf build dist $(VENV) $(VENV).lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage

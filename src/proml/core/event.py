@@ -1,0 +1,184 @@
+"""Events: the facts the ledger emits, one frozen class per event of the contracts, same names.
+
+Integers are unsigned; digests, ids and records are 32 bytes, keys 20. A `Placed` event also says
+where in the chain it stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proml.core.consortium import Actor
+from proml.core.digest import ZERO, keccak_words
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a step derives from: an artefact at one of its sequences (1 or more)."""
+
+    artefact: bytes
+    sequence: int
+
+
+def inputs_digest(inputs: tuple[Input, ...]) -> bytes:
+    """Zero without inputs; else d = keccak256(d, artefact, sequence) folded over them, 32 bytes."""
+    digest = ZERO
+    for entry in inputs:
+        digest = keccak_words(digest, entry.artefact, entry.sequence)
+    return digest
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationAdmitted:
+    """An organisation became a member; `profile` commits to its name."""
+
+    organisation: int
+    roles: int
+    profile: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdSet:
+    """How many organisations decide together from now on."""
+
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAdded:
+    """A key belongs to an organisation from this block on; `expires` is a block, 0 for never."""
+
+    organisation: int
+    key: bytes
+    scope: int
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRevoked:
+    """A key is refused from this block on; what it signed since `compromised_since` is suspect."""
+
+    organisation: int
+    key: bytes
+    compromised_since: int
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleAdmitted:
+    """A lifecycle may be used from now on; `rules` are its packed rule words."""
+
+    number: int
+    lifecycle: bytes
+    properties: int
+    document: bytes
+    rules: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """An artefact came into being, at sequence 1, in `state`."""
+
+    artefact: bytes
+    subject: bytes
+    actor: Actor
+    lifecycle: int
+    action: int
+    state: int
+    record: bytes
+    inputs: tuple[Input, ...] = ()
+
+    @property
+    def sequence(self) -> int:
+        """Always 1."""
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """An artefact moved along a transition of its lifecycle into `state`."""
+
+    artefact: bytes
+    subject: bytes
+    actor: Actor
+    sequence: int
+    action: int
+    state: int
+    record: bytes
+    inputs: tuple[Input, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """An organisation anchored its `number`-th batch: a Merkle root over `count` observations."""
+
+    actor: Actor
+    root: bytes
+    number: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Item `item` of a batch was refused for `reason`; nothing of it happened.
+
+    `artefact` is the id, or the root where the refused item was an anchor.
+    """
+
+    artefact: bytes
+    actor: Actor
+    item: int
+    reason: int
+
+
+Step = Registered | Acted
+Event = (
+    OrganisationAdmitted
+    | ThresholdSet
+    | KeyAdded
+    | KeyRevoked
+    | LifecycleAdmitted
+    | Registered
+    | Acted
+    | Anchored
+    | Refused
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block: number, hash (32 bytes), time in whole seconds since 1970 UTC as its sealer says."""
+
+    number: int
+    hash: bytes
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An event and its place: the block, the transaction's hash, and the log's index in the block."""
+
+    event: Event
+    block: Block
+    transaction: bytes
+    index: int
+
+
+def next_head(head: bytes, step: Step) -> bytes:
+    """The head after a step: keccak256(abi_encode(head, sequence, actor, action, record, subject, inputs)).
+
+    The head before the first step is the artefact's id.
+    """
+    return keccak_words(
+        head,
+        step.sequence,
+        step.actor.word,
+        step.action,
+        step.record,
+        step.subject,
+        inputs_digest(step.inputs),
+    )
+
+
+def next_anchor_head(head: bytes, anchor: Anchored) -> bytes:
+    """The head of an organisation's chain of anchors after one more; zero before the first."""
+    return keccak_words(head, anchor.number, anchor.actor.word, anchor.root, anchor.count)

@@ -1,0 +1,403 @@
+"""The executable specification: what the contracts accept, refuse and emit, step by step.
+
+Rules, in the order in which they are checked (docs/contracts.md, the contract and this file agree;
+a state machine test drives both side by side):
+
+1.  The key belongs to a member, is not revoked, not expired, its organisation not removed.
+2.  Its scope covers recording.
+3.  A registration names an id that does not exist; an act names one that does.
+4.  The step expects exactly the next sequence.
+5.  The lifecycle has a rule for this action in the present state.
+6.  The organisation holds one of the rule's roles; the key has scope `approve` if the rule asks.
+7.  Custodian-only rules: the organisation is the custodian.
+8.  Separation of duties: the organisation performed none of the duties the rule names.
+9.  The record commitment is not zero; the subject is not zero if the rule asks.
+10. Enough inputs; each exists, at a sequence it reached, usable if the rule asks; one is of the
+    asked kind.
+
+Example: a run that is finished (usable from 2) may be the input (run, 2) of a model's `propose`;
+after the run's `recall` the same input is refused, as INPUT_UNUSABLE.
+
+The same code verifies: `SharedHistory.accept` makes an emitted event again from its own words and
+compares. Nothing is written before the last check, so a refusal changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from proml.core.artefact import Artefact, artefact_id, unregistered
+from proml.core.call import AnchorCall, Call, Founder, StepCall
+from proml.core.consortium import ALL_SCOPES, SCOPES, Actor, Key, Organisation
+from proml.core.digest import ZERO
+from proml.core.event import (
+    Acted,
+    Anchored,
+    Event,
+    KeyAdded,
+    KeyRevoked,
+    LifecycleAdmitted,
+    OrganisationAdmitted,
+    Refused,
+    Registered,
+    Step,
+    ThresholdSet,
+    next_anchor_head,
+    next_head,
+)
+from proml.core.lifecycle import Rule, Table
+from proml.core.refusal import Reason
+
+ZERO_KEY = bytes(20)
+
+
+@dataclass(slots=True)
+class SharedHistory:
+    """Everything the contracts hold, as plain values.
+
+    Attributes:
+        chain_id: EIP-155 chain id.
+        contract: 20-byte address; with the chain id it makes ids unique to this deployment.
+    """
+
+    chain_id: int
+    contract: bytes
+    threshold: int = 0
+    organisations: dict[int, Organisation] = field(default_factory=dict)
+    keys: dict[bytes, Key] = field(default_factory=dict)
+    tables: dict[int, Table] = field(default_factory=dict)
+    artefacts: dict[bytes, Artefact] = field(default_factory=dict)
+    performed: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    anchor_heads: dict[int, bytes] = field(default_factory=dict)
+
+    # --- founding ---------------------------------------------------------------------------
+
+    def found(
+        self, founders: Sequence[Founder], threshold: int, tables: Sequence[Table], block: int
+    ) -> list[Event]:
+        """The constructor: admit founders, set the threshold, admit the first lifecycles.
+
+        Raises:
+            ValueError: where the constructor reverts; there is then no contract at all.
+        """
+        keys = [founder.key for founder in founders]
+        if not founders or not 1 <= threshold <= len(founders):
+            raise ValueError("threshold out of range")
+        if len(set(keys)) != len(keys) or ZERO_KEY in keys:
+            raise ValueError("founders need different keys")
+        events: list[Event] = []
+        for number, founder in enumerate(founders, start=1):
+            events.append(OrganisationAdmitted(number, founder.roles, founder.profile))
+            events.append(KeyAdded(number, founder.key, ALL_SCOPES, 0))
+        events.append(ThresholdSet(threshold))
+        for number, table in enumerate(tables, start=1):
+            words = tuple(rule.word for rule in table.rules)
+            events.append(LifecycleAdmitted(number, table.id, table.properties, table.document, words))
+        for event in events:
+            self.accept(event, block)
+        return events
+
+    # --- keys -------------------------------------------------------------------------------
+
+    def standing(self, call: Call) -> Reason | Organisation:
+        """Rule 1: the organisation the calling key may act for in that block, or why it may not."""
+        key = self.keys.get(call.key)
+        if key is None:
+            return Reason.UNKNOWN_KEY
+        refusal = key.refusal(call.block)
+        if refusal is not None:
+            return refusal
+        organisation = self.organisations[key.organisation]
+        if organisation.removed:
+            return Reason.ORGANISATION_REMOVED
+        return organisation
+
+    def scoped(self, call: Call, scope: str) -> Reason | Organisation:
+        """Rules 1 and 2: the same, for a key that must have `scope`."""
+        organisation = self.standing(call)
+        if isinstance(organisation, Organisation) and not self.keys[call.key].scope & SCOPES[scope]:
+            return Reason.SCOPE_MISSING
+        return organisation
+
+    def add_key(self, call: Call, key: bytes, scope: int, expires: int, consented: bool) -> Reason | KeyAdded:
+        """Add a key to the caller's organisation; `consented` says whether the new key signed for it."""
+        organisation = self.scoped(call, "govern")
+        if isinstance(organisation, Reason):
+            return organisation
+        if not 0 < scope <= ALL_SCOPES or (expires and not call.block < expires < 2**40):
+            return Reason.OUT_OF_RANGE
+        if key == ZERO_KEY or key in self.keys:
+            return Reason.KEY_IN_USE
+        if not consented:
+            return Reason.CONSENT_INVALID
+        event = KeyAdded(organisation.number, key, scope, expires)
+        self._add_key(event, call.block)
+        return event
+
+    def revoke_key(self, call: Call, key: bytes, compromised_since: int) -> Reason | KeyRevoked:
+        """Revoke a key for good: by itself, or by a governing key of its organisation."""
+        revoked = self.keys.get(key)
+        if revoked is None:
+            return Reason.UNKNOWN_KEY
+        if revoked.revoked:
+            return Reason.KEY_REVOKED
+        if call.key != key:
+            organisation = self.scoped(call, "govern")
+            if isinstance(organisation, Reason):
+                return organisation
+            if organisation.number != revoked.organisation:
+                return Reason.NOT_YOUR_KEY
+        if not revoked.start <= compromised_since <= call.block:
+            return Reason.OUT_OF_RANGE
+        event = KeyRevoked(revoked.organisation, key, compromised_since)
+        self._revoke_key(event, call.block)
+        return event
+
+    # --- steps ------------------------------------------------------------------------------
+
+    def step(self, call: Call, asked: StepCall) -> Reason | Step:
+        """One register or act call: the event it emits, or the reason for which it reverts."""
+        organisation = self.scoped(call, "record")
+        if isinstance(organisation, Reason):
+            return organisation
+        return self._step(call, self.id_of(call, asked), asked)
+
+    def anchor(self, call: Call, asked: AnchorCall) -> Reason | Anchored:
+        """One anchor call."""
+        organisation = self.scoped(call, "record")
+        if isinstance(organisation, Reason):
+            return organisation
+        return self._anchor(Actor(organisation.number, call.key), asked)
+
+    def batch(
+        self, call: Call, anchors: Sequence[AnchorCall], steps: Sequence[StepCall]
+    ) -> Reason | list[Event]:
+        """Anchors, then steps, in one transaction; a refused item becomes a `Refused` event."""
+        organisation = self.scoped(call, "record")
+        if isinstance(organisation, Reason):
+            return organisation
+        actor = Actor(organisation.number, call.key)
+        outcomes: list[tuple[bytes, Reason | Event]] = [
+            (anchor.root, self._anchor(actor, anchor)) for anchor in anchors
+        ]
+        for asked in steps:
+            artefact = self.id_of(call, asked)
+            outcomes.append((artefact, self._step(call, artefact, asked)))
+        return [
+            Refused(name, actor, item, outcome) if isinstance(outcome, Reason) else outcome
+            for item, (name, outcome) in enumerate(outcomes)
+        ]
+
+    def id_of(self, call: Call, asked: StepCall) -> bytes:
+        """The id a step speaks of; for a registration the one it would create."""
+        if not asked.lifecycle:
+            return asked.artefact
+        return artefact_id(self.chain_id, self.contract, call.key, asked.artefact)
+
+    def _step(self, call: Call, artefact: bytes, asked: StepCall) -> Reason | Step:
+        """Rules 3 to 10 for a key that may record, then the step itself."""
+        judged = self._judge(call, artefact, asked)
+        if isinstance(judged, Reason):
+            return judged
+        present, rule, event = judged
+        self._move(present, rule, event)
+        return event
+
+    def _judge(self, call: Call, artefact: bytes, asked: StepCall) -> Reason | tuple[Artefact, Rule, Step]:
+        actor = Actor(self.keys[call.key].organisation, call.key)
+        present = self.artefacts.get(artefact)
+        if asked.lifecycle:
+            if present is not None:
+                return Reason.EXISTS
+            present = unregistered(artefact, asked.lifecycle, actor.organisation)
+        elif present is None:
+            return Reason.UNKNOWN_ARTEFACT
+        if asked.sequence != present.sequence + 1:
+            return Reason.WRONG_SEQUENCE
+        table = self.tables.get(present.lifecycle)
+        rule = table.rule(present.state, asked.action) if table else None
+        if rule is None:
+            return Reason.NO_TRANSITION
+        refusal = self._actor_refusal(present, rule, actor) or self._content_refusal(rule, asked)
+        return refusal or (present, rule, _event(artefact, actor, rule, asked))
+
+    def _actor_refusal(self, present: Artefact, rule: Rule, actor: Actor) -> Reason | None:
+        """Rules 6 to 8."""
+        organisation = actor.organisation
+        if not self.organisations[organisation].roles & rule.roles:
+            return Reason.ROLE_MISSING
+        if rule.approve and not self.keys[actor.key].scope & SCOPES["approve"]:
+            return Reason.SCOPE_MISSING
+        if present.state == 0:
+            return None
+        if rule.custodian and present.custodian != organisation:
+            return Reason.NOT_CUSTODIAN
+        if rule.differs & self.duties(present, organisation):
+            return Reason.DUTY_CONFLICT
+        return None
+
+    def duties(self, artefact: Artefact, organisation: int) -> int:
+        """What an organisation did on an artefact: bit 0 created it, bit d performed duty d."""
+        mask = 1 if artefact.creator == organisation else 0
+        for duty, performer in enumerate(artefact.performers, start=1):
+            if performer == organisation:
+                mask |= 1 << duty
+        return mask | self.performed.get((artefact.id, organisation), 0)
+
+    def _content_refusal(self, rule: Rule, asked: StepCall) -> Reason | None:
+        """Rules 9 and 10."""
+        if asked.record == ZERO:
+            return Reason.RECORD_MISSING
+        if rule.subject and asked.subject == ZERO:
+            return Reason.SUBJECT_MISSING
+        if len(asked.inputs) < rule.least_inputs:
+            return Reason.INPUTS_MISSING
+        of_kind = rule.input_kind == 0
+        for entry in asked.inputs:
+            other = self.artefacts.get(entry.artefact)
+            if other is None:
+                return Reason.INPUT_UNKNOWN
+            if not 1 <= entry.sequence <= other.sequence:
+                return Reason.INPUT_AHEAD
+            if rule.inputs_usable and (other.usable_from == 0 or entry.sequence < other.usable_from):
+                return Reason.INPUT_UNUSABLE
+            of_kind = of_kind or self.tables[other.lifecycle].kind == rule.input_kind
+        return None if of_kind else Reason.INPUT_KIND
+
+    def _move(self, present: Artefact, rule: Rule, event: Step) -> None:
+        organisation = event.actor.organisation
+        if rule.duty and present.performers[rule.duty - 1] not in (0, organisation):
+            at = (present.id, organisation)
+            self.performed[at] = self.performed.get(at, 0) | 1 << rule.duty
+        self.artefacts[present.id] = present.moved(rule, organisation, next_head(present.head, event))
+
+    def _anchor(self, actor: Actor, asked: AnchorCall) -> Reason | Anchored:
+        if asked.root == ZERO or asked.count == 0:
+            return Reason.EMPTY_ANCHOR
+        organisation = self.organisations[actor.organisation].with_anchor()
+        event = Anchored(actor, asked.root, organisation.anchors, asked.count)
+        self.organisations[organisation.number] = organisation
+        self.anchor_heads[organisation.number] = next_anchor_head(
+            self.anchor_heads.get(organisation.number, ZERO), event
+        )
+        return event
+
+    # --- accepting what was emitted ---------------------------------------------------------
+
+    def accept(self, event: Event, block: int) -> str | None:
+        """Take an emitted event as the next one; say why these contracts cannot have emitted it.
+
+        Returns None when it was legal, and then only is anything changed. Events must come in chain
+        order, from the block of the deployment on. `Refused` events change nothing and are not
+        checked. Does not check that the key signed the transaction: the chain did.
+        """
+        match event:
+            case Registered() | Acted():
+                return self._accept_step(event, block)
+            case Anchored():
+                return self._accept_anchor(event, block)
+            case LifecycleAdmitted():
+                return self._accept_lifecycle(event)
+            case KeyAdded() | KeyRevoked():
+                return self._accept_key(event, block)
+            case OrganisationAdmitted() | ThresholdSet():
+                return self._accept_founding(event, block)
+            case Refused():
+                return None
+
+    def _accept_key(self, event: KeyAdded | KeyRevoked, block: int) -> str | None:
+        known = self.keys.get(event.key)
+        if isinstance(event, KeyAdded):
+            if known is not None or event.organisation not in self.organisations:
+                return f"key 0x{event.key.hex()} was added twice, or to nobody"
+            self._add_key(event, block)
+        else:
+            if known is None or known.revoked or known.organisation != event.organisation:
+                return f"key 0x{event.key.hex()} was revoked twice, or was nobody's"
+            self._revoke_key(event, block)
+        return None
+
+    def _accept_founding(self, event: OrganisationAdmitted | ThresholdSet, block: int) -> str | None:
+        if isinstance(event, OrganisationAdmitted):
+            number = event.organisation
+            if self.threshold or number != len(self.organisations) + 1:
+                return f"organisation {number} was admitted out of turn"
+            self.organisations[number] = Organisation(number, event.roles, event.profile, admitted=block)
+        else:
+            if self.threshold or not 1 <= event.threshold <= len(self.organisations):
+                return f"threshold {event.threshold} is out of range"
+            self.threshold = event.threshold
+        return None
+
+    def _accept_step(self, event: Step, block: int) -> str | None:
+        call = Call(event.actor.key, block)
+        standing = self.scoped(call, "record")
+        if isinstance(standing, Reason):
+            return standing.text
+        if isinstance(event, Registered) and event.lifecycle == 0:
+            return "a registration names no lifecycle"
+        lifecycle = event.lifecycle if isinstance(event, Registered) else 0
+        asked = StepCall(
+            event.artefact, lifecycle, event.action, event.sequence, event.record, event.subject, event.inputs
+        )
+        judged = self._judge(call, event.artefact, asked)
+        if isinstance(judged, Reason):
+            return judged.text
+        present, rule, made = judged
+        if made != event:
+            return "the event does not say what the step did"
+        self._move(present, rule, event)
+        return None
+
+    def _accept_anchor(self, event: Anchored, block: int) -> str | None:
+        standing = self.scoped(Call(event.actor.key, block), "record")
+        if isinstance(standing, Reason):
+            return standing.text
+        if standing.number != event.actor.organisation or event.number != standing.anchors + 1:
+            return f"anchor {event.number} of organisation {event.actor.organisation} is out of turn"
+        made = self._anchor(event.actor, AnchorCall(event.root, event.count))
+        return made.text if isinstance(made, Reason) else None
+
+    def _accept_lifecycle(self, event: LifecycleAdmitted) -> str | None:
+        table = Table.from_words(event.properties, event.document, event.rules)
+        if table.id != event.lifecycle or event.number != len(self.tables) + 1:
+            return f"lifecycle {event.number} is not the table its id names"
+        self.tables[event.number] = table
+        return None
+
+    def _add_key(self, event: KeyAdded, block: int) -> None:
+        self.keys[event.key] = Key(event.organisation, event.scope, start=block, expires=event.expires)
+        organisation = self.organisations[event.organisation]
+        self.organisations[event.organisation] = replace(organisation, keys=organisation.keys + 1)
+
+    def _revoke_key(self, event: KeyRevoked, block: int) -> None:
+        self.keys[event.key] = replace(
+            self.keys[event.key], revoked=block, compromised_since=event.compromised_since
+        )
+        organisation = self.organisations[event.organisation]
+        self.organisations[event.organisation] = replace(organisation, keys=organisation.keys - 1)
+
+
+def _event(artefact: bytes, actor: Actor, rule: Rule, asked: StepCall) -> Step:
+    if asked.lifecycle:
+        return Registered(
+            artefact,
+            asked.subject,
+            actor,
+            asked.lifecycle,
+            asked.action,
+            rule.following,
+            asked.record,
+            asked.inputs,
+        )
+    return Acted(
+        artefact,
+        asked.subject,
+        actor,
+        asked.sequence,
+        asked.action,
+        rule.following,
+        asked.record,
+        asked.inputs,
+    )

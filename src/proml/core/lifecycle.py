@@ -1,0 +1,355 @@
+"""Lifecycles: tables of states, actions and who may act; their file form and their ledger form.
+
+A lifecycle file is JSON with names; the ledger holds numbers (contracts/lifecycles.vy). The two are
+tied together by the lifecycle's id, which covers the digest of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from proml.core.consortium import role_mask, role_names
+from proml.core.digest import keccak256, sha256, word
+from proml.core.document import canonical
+from proml.errors import LifecycleInvalid, UsageProblem
+
+NONE = "none"
+CREATOR = "creator"
+MAX_STATES = 64
+MAX_ACTIONS = 255
+MAX_RULES = 128
+MAX_DUTIES = 6
+MAX_INPUTS = 32
+
+_FILE_KEYS = {
+    "type", "version", "kind", "about", "states", "usable", "terminal", "recalled", "actions", "duties",
+    "transitions",
+}  # fmt: skip
+_TRANSITION_KEYS = {
+    "action", "from", "to", "roles", "differs", "duty", "inputs", "custodian", "subject", "approve", "recall",
+}  # fmt: skip
+_FLAGS = {"custodian": 4, "subject": 8, "approve": 16, "recall": 32}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One accepted move: in `state` (0: not registered), `action` by a holder of one of `roles`.
+
+    Attributes:
+        following: the next state, 1 to 63.
+        usable: whether the next state may serve as an input.
+        least_inputs: how many inputs the step must name, 0 to 32.
+        inputs_usable: whether each input must be usable.
+        input_kind: tag of the kind at least one input must have; 0 for any.
+        duty: 0, or the duty 1..6 this action performs.
+        differs: mask of duties (bit 0: creator) the acting organisation must not have performed.
+        custodian, subject, approve, recall: the flags of docs/contracts.md.
+    """
+
+    state: int
+    action: int
+    following: int
+    roles: int
+    usable: bool = False
+    least_inputs: int = 0
+    inputs_usable: bool = False
+    input_kind: int = 0
+    duty: int = 0
+    differs: int = 0
+    custodian: bool = False
+    subject: bool = False
+    approve: bool = False
+    recall: bool = False
+
+    @property
+    def flags(self) -> int:
+        """The flag byte of the contract's rule word."""
+        named = sum(bit for name, bit in _FLAGS.items() if getattr(self, name))
+        return named | (1 if self.usable else 0) | (2 if self.inputs_usable else 0)
+
+    @property
+    def word(self) -> int:
+        """The contract's packed form."""
+        return (
+            self.following
+            | self.flags << 8
+            | self.least_inputs << 16
+            | self.input_kind << 24
+            | self.duty << 56
+            | self.differs << 64
+            | self.roles << 88
+            | self.state << 216
+            | self.action << 224
+        )
+
+    @classmethod
+    def from_word(cls, value: int) -> Rule:
+        """The rule behind a word; reserved parts must be zero.
+
+        Raises:
+            LifecycleInvalid: for a word this version cannot have written.
+        """
+        flags = value >> 8 & 255
+        rule = cls(
+            state=value >> 216 & 255,
+            action=value >> 224 & 255,
+            following=value & 255,
+            roles=value >> 88 & (2**64 - 1),
+            usable=bool(flags & 1),
+            least_inputs=value >> 16 & 255,
+            inputs_usable=bool(flags & 2),
+            input_kind=value >> 24 & (2**32 - 1),
+            duty=value >> 56 & 255,
+            differs=value >> 64 & 255,
+            custodian=bool(flags & 4),
+            subject=bool(flags & 8),
+            approve=bool(flags & 16),
+            recall=bool(flags & 32),
+        )
+        if rule.word != value:
+            raise LifecycleInvalid(f"rule word {value:#066x} uses reserved bits")
+        return rule
+
+
+def kind_tag(kind: str) -> int:
+    """The 32-bit number by which the ledger knows a kind: the first 4 bytes of its Keccak-256."""
+    return int.from_bytes(keccak256(kind.encode("utf-8"))[:4], "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What the ledger knows of a lifecycle: masks over states, rules, and the digest of its file."""
+
+    kind: int
+    usable: int
+    terminal: int
+    recalled: int
+    document: bytes
+    rules: tuple[Rule, ...]
+
+    @property
+    def properties(self) -> int:
+        """The contract's property word."""
+        return self.kind | self.usable << 32 | self.terminal << 96 | self.recalled << 160
+
+    @property
+    def id(self) -> bytes:
+        """keccak256(abi_encode(properties, document, rules)), 32 bytes."""
+        head = word(self.properties) + self.document + word(96) + word(len(self.rules))
+        return keccak256(head + b"".join(word(rule.word) for rule in self.rules))
+
+    @classmethod
+    def from_words(cls, properties: int, document: bytes, rules: tuple[int, ...]) -> Table:
+        """The table behind the words of a `LifecycleAdmitted` event."""
+        mask = 2**64 - 1
+        return cls(
+            kind=properties & (2**32 - 1),
+            usable=properties >> 32 & mask,
+            terminal=properties >> 96 & mask,
+            recalled=properties >> 160 & mask,
+            document=document,
+            rules=tuple(Rule.from_word(value) for value in rules),
+        )
+
+    def rule(self, state: int, action: int) -> Rule | None:
+        """The rule for an action in a state, or None when there is no such transition."""
+        return next((rule for rule in self.rules if rule.state == state and rule.action == action), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """A table together with its names.
+
+    Attributes:
+        kind: what it is the lifecycle of, for example `dataset`.
+        states: names by number; `states[0]` is `none`.
+        actions: names by number minus 1.
+        duties: names by number minus 1.
+        document: the canonical JSON of its file; `table.document` is its SHA-256.
+    """
+
+    kind: str
+    about: str
+    states: tuple[str, ...]
+    actions: tuple[str, ...]
+    duties: tuple[str, ...]
+    table: Table
+    document: bytes
+
+    def state_name(self, number: int) -> str:
+        """Name of a state, or `state-N` where the table has no such number."""
+        return self.states[number] if number < len(self.states) else f"state-{number}"
+
+    def action_name(self, number: int) -> str:
+        """Name of an action, or `action-N`."""
+        return self.actions[number - 1] if 0 < number <= len(self.actions) else f"action-{number}"
+
+    def action_number(self, name: str) -> int:
+        """Number of an action.
+
+        Raises:
+            UsageProblem: when the lifecycle has no such action; the hint lists those it has.
+        """
+        if name not in self.actions:
+            raise UsageProblem(
+                f"a {self.kind} has no action {name!r}", f"its actions are {', '.join(self.actions)}"
+            )
+        return self.actions.index(name) + 1
+
+    def open_actions(self, state: int) -> Mapping[str, tuple[str, ...]]:
+        """What may be done in a state: action name to the names of the roles that may."""
+        return MappingProxyType(
+            {self.action_name(r.action): role_names(r.roles) for r in self.table.rules if r.state == state}
+        )
+
+
+def parse(content: Mapping[str, Any]) -> Lifecycle:
+    """Read a lifecycle from the JSON object of its file.
+
+    Checks names, bounds, one rule per (state, action), that every state can be reached, that a
+    state without exit is declared terminal, and that roles exist. Does not check that the roles are
+    held by anybody.
+
+    Raises:
+        LifecycleInvalid: naming the first thing that is wrong.
+    """
+    _known(content, _FILE_KEYS, "lifecycle")
+    if content.get("type") != "proml/lifecycle" or content.get("version") != 1:
+        raise LifecycleInvalid(
+            "not a lifecycle file of version 1", 'it needs "type": "proml/lifecycle", "version": 1'
+        )
+    kind = content.get("kind")
+    if not isinstance(kind, str) or not kind or len(kind) > 64:
+        raise LifecycleInvalid("a lifecycle needs a kind of 1 to 64 characters")
+    states = _names(content, "states", MAX_STATES)
+    actions = _names(content, "actions", MAX_ACTIONS)
+    duties = _names(content, "duties", MAX_DUTIES)
+    if not states or states[0] != NONE:
+        raise LifecycleInvalid(f"the first state of {kind!r} must be {NONE!r}")
+    masks = {key: _mask(content.get(key, []), states, key) for key in ("usable", "terminal", "recalled")}
+    rules: list[Rule] = []
+    for transition in _list(content, "transitions"):
+        rules.extend(_rules(transition, states, actions, duties, masks["usable"]))
+    document = canonical(dict(content))
+    table = Table(
+        kind_tag(kind), masks["usable"], masks["terminal"], masks["recalled"], sha256(document), tuple(rules)
+    )
+    _check_table(table, states, actions)
+    return Lifecycle(kind, str(content.get("about", "")), states, actions, duties, table, document)
+
+
+def _list(content: Mapping[str, Any], key: str) -> list[Any]:
+    value = content.get(key, [])
+    if not isinstance(value, list):
+        raise LifecycleInvalid(f"{key!r} must be a list")
+    return value
+
+
+def _known(content: object, keys: set[str], what: str) -> None:
+    if not isinstance(content, Mapping):
+        raise LifecycleInvalid(f"a {what} must be a JSON object")
+    unknown = sorted(set(content) - keys)
+    if unknown:
+        raise LifecycleInvalid(
+            f"unknown {what} key {unknown[0]!r}", f"known keys are {', '.join(sorted(keys))}"
+        )
+
+
+def _names(content: Mapping[str, Any], key: str, limit: int) -> tuple[str, ...]:
+    names = _list(content, key)
+    for name in names:
+        plain = (
+            isinstance(name, str) and name.isascii() and name.replace("_", "").isalnum() and len(name) <= 32
+        )
+        if not plain or name != name.lower():
+            raise LifecycleInvalid(f"{key}: {name!r} is not 1 to 32 lower-case letters, digits or _")
+    if len(set(names)) != len(names) or len(names) > limit:
+        raise LifecycleInvalid(f"{key} must be at most {limit} different names")
+    return tuple(names)
+
+
+def _index(name: object, names: tuple[str, ...], what: str) -> int:
+    if name not in names:
+        raise LifecycleInvalid(f"unknown {what} {name!r}", f"known are {', '.join(names)}")
+    return names.index(str(name))
+
+
+def _mask(chosen: object, states: tuple[str, ...], key: str) -> int:
+    if not isinstance(chosen, list):
+        raise LifecycleInvalid(f"{key!r} must be a list of states")
+    return sum(1 << _index(name, states, "state") for name in dict.fromkeys(chosen))
+
+
+def _rules(
+    transition: Any, states: tuple[str, ...], actions: tuple[str, ...], duties: tuple[str, ...], usable: int
+) -> list[Rule]:
+    _known(transition, _TRANSITION_KEYS, "transition")
+    following = _index(transition.get("to"), states, "state")
+    needs = transition.get("inputs", {})
+    _known(needs, {"least", "kind", "usable"}, "inputs")
+    least = needs.get("least", 0)
+    if not isinstance(least, int) or isinstance(least, bool) or not 0 <= least <= MAX_INPUTS:
+        raise LifecycleInvalid(f"least inputs must be 0 to {MAX_INPUTS}, not {least!r}")
+    if needs.get("kind") and not least:
+        raise LifecycleInvalid("an input kind without least inputs would never be asked for")
+    try:
+        roles = role_mask(_list(transition, "roles"))
+    except UsageProblem as problem:
+        raise LifecycleInvalid(problem.message, problem.hint) from problem
+    if not roles:
+        raise LifecycleInvalid(f"nobody may {transition.get('action')!r}: give it roles")
+    duty = transition.get("duty")
+    performers = (CREATOR, *duties)
+    return [
+        Rule(
+            state=_index(state, states, "state"),
+            action=_index(transition.get("action"), actions, "action") + 1,
+            following=following,
+            roles=roles,
+            usable=bool(usable >> following & 1),
+            least_inputs=least,
+            inputs_usable=needs.get("usable") is True,
+            input_kind=kind_tag(needs["kind"]) if needs.get("kind") else 0,
+            duty=0 if duty is None else _index(duty, duties, "duty") + 1,
+            differs=sum(1 << _index(name, performers, "duty") for name in _list(transition, "differs")),
+            **{flag: transition.get(flag) is True for flag in _FLAGS},
+        )
+        for state in _list(transition, "from")
+    ]
+
+
+def _check_table(table: Table, states: tuple[str, ...], actions: tuple[str, ...]) -> None:
+    if not 1 <= len(table.rules) <= MAX_RULES:
+        raise LifecycleInvalid(f"a lifecycle has 1 to {MAX_RULES} transitions, not {len(table.rules)}")
+    if table.usable & (table.recalled | 1):
+        raise LifecycleInvalid("a recalled state, or none, cannot be usable")
+    seen: set[tuple[int, int]] = set()
+    for rule in table.rules:
+        where = f"{actions[rule.action - 1]!r} in {states[rule.state]!r}"
+        if (rule.state, rule.action) in seen:
+            raise LifecycleInvalid(f"two transitions for {where}")
+        seen.add((rule.state, rule.action))
+        if table.terminal >> rule.state & 1:
+            raise LifecycleInvalid(f"{where} leaves a terminal state")
+        if rule.following == 0:
+            raise LifecycleInvalid(f"{where} leads back to {NONE!r}")
+    _check_states(table, states)
+
+
+def _check_states(table: Table, states: tuple[str, ...]) -> None:
+    reached, frontier = {0}, [0]
+    while frontier:
+        state = frontier.pop()
+        new = {rule.following for rule in table.rules if rule.state == state} - reached
+        reached |= new
+        frontier.extend(new)
+    for number, name in enumerate(states):
+        if number not in reached:
+            raise LifecycleInvalid(f"state {name!r} cannot be reached")
+        if not table.terminal >> number & 1 and not any(rule.state == number for rule in table.rules):
+            raise LifecycleInvalid(
+                f"state {name!r} is a dead end", "declare it terminal or give it an action"
+            )

@@ -1,0 +1,98 @@
+"""The reasons for which the contracts refuse, with their numbers and what to do about each."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Reason(IntEnum):
+    """Number of a refusal as it stands in the `Refused` event and error."""
+
+    UNKNOWN_KEY = 1
+    KEY_REVOKED = 2
+    KEY_EXPIRED = 3
+    SCOPE_MISSING = 4
+    ORGANISATION_REMOVED = 5
+    KEY_IN_USE = 6
+    CONSENT_INVALID = 7
+    NOT_YOUR_KEY = 8
+    OUT_OF_RANGE = 9
+    EXISTS = 20
+    UNKNOWN_ARTEFACT = 21
+    WRONG_SEQUENCE = 22
+    NO_TRANSITION = 23
+    ROLE_MISSING = 24
+    NOT_CUSTODIAN = 25
+    DUTY_CONFLICT = 26
+    RECORD_MISSING = 27
+    SUBJECT_MISSING = 28
+    INPUTS_MISSING = 29
+    INPUT_UNKNOWN = 30
+    INPUT_AHEAD = 31
+    INPUT_UNUSABLE = 32
+    INPUT_KIND = 33
+    EMPTY_ANCHOR = 34
+    INPUTS_UNBALANCED = 35
+
+    @property
+    def text(self) -> str:
+        """One phrase for people."""
+        return _TEXTS[self][0]
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return _TEXTS[self][1]
+
+
+_TEXTS = {
+    Reason.UNKNOWN_KEY: ("the key belongs to no member", "ask a member to add it: proml key show"),
+    Reason.KEY_REVOKED: ("the key was revoked", "use another key of your organisation"),
+    Reason.KEY_EXPIRED: ("the key has expired", "use another key of your organisation"),
+    Reason.SCOPE_MISSING: (
+        "the key's scope does not cover this",
+        "use a key with that scope: proml key list",
+    ),
+    Reason.ORGANISATION_REMOVED: (
+        "the organisation is no longer a member",
+        "history stays readable; writing ended",
+    ),
+    Reason.KEY_IN_USE: ("the key belongs to an organisation already", "make a new one: proml key new"),
+    Reason.CONSENT_INVALID: ("the new key did not sign its consent", "sign again with the new key itself"),
+    Reason.NOT_YOUR_KEY: (
+        "the key belongs to another organisation",
+        "only its own organisation may revoke it",
+    ),
+    Reason.OUT_OF_RANGE: ("a number is out of range", "see docs/contracts.md for the bounds"),
+    Reason.EXISTS: (
+        "an artefact with this id exists already",
+        "it was registered before; nothing more to do",
+    ),
+    Reason.UNKNOWN_ARTEFACT: ("no such artefact", "register it first"),
+    Reason.WRONG_SEQUENCE: (
+        "somebody else moved the artefact first",
+        "look at it again, then repeat the step",
+    ),
+    Reason.NO_TRANSITION: (
+        "its present state does not allow this action",
+        "see proml show for what is allowed",
+    ),
+    Reason.ROLE_MISSING: ("the organisation lacks the role for this", "see proml show for who may"),
+    Reason.NOT_CUSTODIAN: ("only the custodian may do this", "ask the custodian, or take custody first"),
+    Reason.DUTY_CONFLICT: (
+        "whoever did an earlier step may not do this one",
+        "another organisation must do it",
+    ),
+    Reason.RECORD_MISSING: ("the record commitment is empty", "seal a record first"),
+    Reason.SUBJECT_MISSING: ("this action needs a subject", "name the file or folder it speaks of"),
+    Reason.INPUTS_MISSING: ("this action needs more inputs", "name what it derives from"),
+    Reason.INPUT_UNKNOWN: ("an input is not registered", "register the input first"),
+    Reason.INPUT_AHEAD: ("an input is named at a sequence it has not reached", "look at the input again"),
+    Reason.INPUT_UNUSABLE: ("an input is not in a usable state", "it needs approval, or it was recalled"),
+    Reason.INPUT_KIND: ("no input is of the kind this action needs", "name an input of that kind"),
+    Reason.EMPTY_ANCHOR: ("an anchor needs a root and a count", "anchor at least one observation"),
+    Reason.INPUTS_UNBALANCED: (
+        "the inputs of a batch do not add up",
+        "this is a fault of the sending program",
+    ),
+}

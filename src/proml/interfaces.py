@@ -1,0 +1,189 @@
+"""The extension points: what a ledger, a storage or a signer must do.
+
+One file implements one of them; `extensions.py` finds it by name and the conformance suites under
+`tests/conformance/` run over every implementation that is listed there. The comments say what types
+cannot: who retries, what is durable on return, what is checked by whom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from proml.core.call import ContractCall
+from proml.core.event import Block, Placed
+from proml.core.refusal import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What pins a ledger: whoever agrees on these bytes speaks of the same history.
+
+    Attributes:
+        chain_id: EIP-155 chain id.
+        genesis: hash of block 0, 32 bytes.
+        contract: address of the deployed contract, 20 bytes.
+        deployed: number of the block that deployed it.
+        code: Keccak-256 of its runtime code, 32 bytes.
+        finality: how many blocks, its own included, make a block final (1: at once).
+    """
+
+    chain_id: int
+    genesis: bytes
+    contract: bytes
+    deployed: int
+    code: bytes
+    finality: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """An unsigned EIP-1559 transaction; amounts in wei, no value is ever sent."""
+
+    chain_id: int
+    nonce: int
+    to: bytes
+    call: bytes
+    gas: int
+    max_fee: int
+    max_tip: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """The bytes that go out, and their Keccak-256, by which the chain knows them."""
+
+    raw: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a transaction that is in a block.
+
+    Attributes:
+        events: what it emitted, in order; empty when it failed.
+        reason: why it failed as a whole, as far as the contracts said; None when it succeeded or
+            failed without a reason of theirs.
+    """
+
+    transaction: bytes
+    block: Block
+    succeeded: bool
+    gas_used: int
+    events: tuple[Placed, ...]
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the ledger holds of one artefact now: its packed word and its head (32 bytes)."""
+
+    word: int
+    head: bytes
+
+
+class Signer(Protocol):
+    """Signs with one key. The key itself never leaves the implementation."""
+
+    @property
+    def address(self) -> bytes:
+        """The key's 20-byte address."""
+        ...
+
+    def sign_transaction(self, transaction: Transaction) -> SignedTransaction:
+        """Sign; the same transaction gives the same bytes every time (RFC 6979).
+
+        Raises KeyProblem when the key cannot be used now.
+        """
+        ...
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Sign a 32-byte digest: 65 bytes r, s, v with low s and v 27 or 28.
+
+        The caller shows people what the digest stands for; a signer that asks people shows it too.
+        """
+        ...
+
+
+class Ledger(Protocol):
+    """The shared history. Nothing here retries a send; every method may raise LedgerProblem.
+
+    All answers are about one chain whose `terms` were checked when the ledger was opened
+    (WrongLedger otherwise).
+    """
+
+    @property
+    def terms(self) -> Terms:
+        """What pins this ledger."""
+        ...
+
+    def head(self) -> Block:
+        """The newest block."""
+        ...
+
+    def block(self, number: int) -> Block | None:
+        """A block by number, None beyond the head."""
+        ...
+
+    def events(self, first: int, last: int) -> Iterator[Placed]:
+        """Events of the contract in blocks first..last, both included, in chain order.
+
+        Only those of the pinned contract, decoded strictly; LedgerProblem when one does not decode.
+        """
+        ...
+
+    def standing(self, artefact: bytes) -> Standing | None:
+        """Word and head of an artefact at the newest block, None when it is not registered."""
+        ...
+
+    def nonce(self, key: bytes) -> int:
+        """How many transactions of a key are in blocks."""
+        ...
+
+    def prepare(self, call: ContractCall, nonce: int) -> Transaction:
+        """The transaction for a call, with gas from the constant bounds and present fees.
+
+        Encodes; asks the ledger for fees only. The caller signs, makes the signed bytes durable,
+        and only then sends.
+        """
+        ...
+
+    def send(self, signed: SignedTransaction) -> None:
+        """Hand signed bytes to the chain. Returning says nothing about inclusion; neither does an error.
+
+        Sending bytes that the chain knows already is not an error. LedgerProblem leaves it unknown
+        whether they arrived: ask for the receipt, and send the same bytes again.
+        """
+        ...
+
+    def receipt(self, transaction: bytes) -> Receipt | None:
+        """The receipt of a transaction by hash, None while it is in no block."""
+        ...
+
+
+class Storage(Protocol):
+    """Where bytes are found by their name: SHA-256, or the commitment of a sealed record."""
+
+    def put(self, digest: bytes, content: bytes) -> None:
+        """Keep `content` under `digest`; durable on return, harmless to repeat.
+
+        Raises StorageProblem when the digest does not name the content, or it cannot be written.
+        """
+        ...
+
+    def get(self, digest: bytes) -> bytes:
+        """The bytes named by `digest`, checked on every read.
+
+        Raises NotFound when there are none, StorageProblem when what is there is something else.
+        """
+        ...
+
+    def has(self, digest: bytes) -> bool:
+        """Whether something is kept under `digest`; does not check it."""
+        ...
+
+    def digests(self) -> Iterator[bytes]:
+        """Every digest something is kept under, in no particular order."""
+        ...

@@ -1,0 +1,1 @@
+"""The contracts, what they compile to, and the bytes by which they are deployed and called."""

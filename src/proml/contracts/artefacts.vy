@@ -1,0 +1,502 @@
+# pragma version 0.4.3
+# pragma evm-version cancun
+# pragma optimize gas
+# SPDX-License-Identifier: Apache-2.0
+"""
+@title artefacts: one state machine per dataset, model, run, evaluation or dependency
+@license Apache-2.0
+@notice Decides which step of which artefact is legal, by whom, from which inputs, and keeps for
+        each artefact one packed word (where it stands) and one head (a hash over its complete
+        history). The contract is immutable: no administrator, no proxy, no ether, no external call.
+@dev    Artefact word, least significant bit first:
+          state 8 | lifecycle 16 | sequence 40 | usable from 40 | custodian 16 | offered to 16
+          | creator 16 | first performer of duty 1..6, 16 each | several performed duty 1..6, 1 bit each
+        `usable from` is the sequence since which the state has been usable as an input without
+        interruption, 0 when it is not usable now.
+        id       = keccak256(abi_encode(chain id, this contract, creator's key, salt))
+        head[0]  = id
+        head[n]  = keccak256(abi_encode(head[n-1], n, actor, action, record, subject, inputs digest))
+        actor    = organisation << 160 | key
+        inputs digest: 0 without inputs; else folded over them, d = keccak256(abi_encode(d, id, sequence))
+        docs/contracts.md is the specification, src/proml/core/history.py its executable form.
+"""
+
+import consortium
+import lifecycles
+
+initializes: consortium
+initializes: lifecycles
+
+exports: (
+    consortium.add_key,
+    consortium.revoke_key,
+    consortium.key,
+    consortium.organisation,
+    consortium.member_count,
+    consortium.threshold,
+    consortium.SCOPE_RECORD,
+    consortium.SCOPE_APPROVE,
+    consortium.SCOPE_GOVERN,
+    lifecycles.lifecycle,
+    lifecycles.lifecycle_number,
+    lifecycles.lifecycle_count,
+    lifecycles.rule,
+)
+
+# --- events -----------------------------------------------------------------------------------
+
+event Registered:
+    artefact: indexed(bytes32)
+    subject: indexed(bytes32)
+    actor: indexed(uint256)
+    lifecycle: uint256
+    action: uint256
+    state: uint256
+    record: bytes32
+    inputs: DynArray[Input, MAX_INPUTS]
+
+event Acted:
+    artefact: indexed(bytes32)
+    subject: indexed(bytes32)
+    actor: indexed(uint256)
+    sequence: uint256
+    action: uint256
+    state: uint256
+    record: bytes32
+    inputs: DynArray[Input, MAX_INPUTS]
+
+event Anchored:
+    actor: indexed(uint256)
+    root: indexed(bytes32)
+    number: uint256
+    count: uint256
+
+event Refused:
+    artefact: indexed(bytes32)
+    actor: indexed(uint256)
+    item: uint256
+    reason: uint256
+
+# --- types and constants ----------------------------------------------------------------------
+
+struct Input:
+    artefact: bytes32
+    sequence: uint256
+
+struct Step:
+    artefact: bytes32  # an id; for a registration the salt
+    lifecycle: uint16  # number of the lifecycle to register under; 0 for an act
+    action: uint8
+    sequence: uint256  # the sequence this step expects to get; 1 for a registration
+    record: bytes32
+    subject: bytes32
+    inputs: uint256  # how many of the batch's inputs are this step's
+
+struct Anchor:
+    root: bytes32
+    count: uint256
+
+MAX_INPUTS: public(constant(uint256)) = 32
+MAX_STEPS: public(constant(uint256)) = 128
+MAX_ANCHORS: public(constant(uint256)) = 32
+MAX_BATCH_INPUTS: public(constant(uint256)) = 256
+VERSION: public(constant(uint256)) = 1
+
+# Reasons 20-39 speak of a step; docs/contracts.md lists them all.
+EXISTS: constant(uint256) = 20
+UNKNOWN_ARTEFACT: constant(uint256) = 21
+WRONG_SEQUENCE: constant(uint256) = 22
+NO_TRANSITION: constant(uint256) = 23
+ROLE_MISSING: constant(uint256) = 24
+NOT_CUSTODIAN: constant(uint256) = 25
+DUTY_CONFLICT: constant(uint256) = 26
+RECORD_MISSING: constant(uint256) = 27
+SUBJECT_MISSING: constant(uint256) = 28
+INPUTS_MISSING: constant(uint256) = 29
+INPUT_UNKNOWN: constant(uint256) = 30
+INPUT_AHEAD: constant(uint256) = 31
+INPUT_UNUSABLE: constant(uint256) = 32
+INPUT_KIND: constant(uint256) = 33
+EMPTY_ANCHOR: constant(uint256) = 34
+INPUTS_UNBALANCED: constant(uint256) = 35
+
+STATE_MASK: constant(uint256) = 255
+BYTE: constant(uint256) = 255
+ORG_MASK: constant(uint256) = 2**16 - 1
+SEQ_MASK: constant(uint256) = 2**40 - 1
+
+LIFECYCLE: constant(uint256) = 8
+SEQUENCE: constant(uint256) = 24
+USABLE_FROM: constant(uint256) = 64
+CUSTODIAN: constant(uint256) = 104
+OFFERED: constant(uint256) = 120
+CREATOR: constant(uint256) = 136
+PERFORMERS: constant(uint256) = 152  # duty d at 152 + 16 * (d - 1)
+SEVERAL: constant(uint256) = 248  # duty d at bit 248 + d - 1
+
+# --- storage ----------------------------------------------------------------------------------
+
+artefacts: HashMap[bytes32, uint256]
+heads: HashMap[bytes32, bytes32]
+# Bits of the duties an organisation performed on an artefact where it was not the first to.
+performed: HashMap[bytes32, HashMap[uint256, uint256]]
+anchor_heads: HashMap[uint256, bytes32]
+
+# --- deployment -------------------------------------------------------------------------------
+
+@deploy
+def __init__(
+    founders: DynArray[consortium.Founder, consortium.MAX_FOUNDERS],
+    threshold: uint256,
+    tables: DynArray[lifecycles.Table, lifecycles.MAX_TABLES],
+    rules: DynArray[uint256, lifecycles.MAX_ALL_RULES],
+):
+    """
+    @notice Found the consortium and admit its first lifecycles. The deployer gets no right.
+    """
+    consortium.__init__(founders, threshold)
+    lifecycles.__init__(tables, rules)
+
+# --- writing ----------------------------------------------------------------------------------
+
+@external
+def register(
+    lifecycle: uint16,
+    action: uint8,
+    salt: bytes32,
+    record: bytes32,
+    subject: bytes32,
+    inputs: DynArray[Input, MAX_INPUTS],
+) -> bytes32:
+    """
+    @notice Register an artefact in the state its lifecycle gives to `action` from "none".
+    @param salt 32 random bytes; with the caller's key they make the id, so nobody can take it first.
+    @param record Commitment to the record, 32 bytes, not zero.
+    @param subject Digest of the artefact's bytes, or a salted commitment to it, or zero.
+    @param inputs Up to 32 (artefact, sequence) this one derives from.
+    @return The artefact's id.
+    """
+    step: Step = Step(
+        artefact=salt, lifecycle=lifecycle, action=action, sequence=1, record=record, subject=subject, inputs=0
+    )
+    artefact: bytes32 = self._id(msg.sender, salt)
+    consortium._check(lifecycle != 0, NO_TRANSITION)
+    self._single(artefact, step, inputs)
+    return artefact
+
+
+@external
+def act(
+    artefact: bytes32,
+    action: uint8,
+    sequence: uint256,
+    record: bytes32,
+    subject: bytes32,
+    inputs: DynArray[Input, MAX_INPUTS],
+):
+    """
+    @notice Move an artefact along one transition of its lifecycle.
+    @param sequence The sequence this step expects to get: the present one plus 1. A second step
+           made from the same view is refused rather than applied on top.
+    """
+    step: Step = Step(
+        artefact=artefact, lifecycle=0, action=action, sequence=sequence, record=record, subject=subject, inputs=0
+    )
+    self._single(artefact, step, inputs)
+
+
+@external
+def anchor(root: bytes32, count: uint256):
+    """
+    @notice Anchor a batch of observations: the root of a Merkle tree and how many leaves it has.
+    @dev    Numbered and chained per organisation, so that a missing batch shows:
+            head[n] = keccak256(abi_encode(head[n-1], n, actor, root, count)), head[0] = 0.
+    """
+    organisation: uint256 = 0
+    word: uint256 = 0
+    scope: uint256 = 0
+    organisation, word, scope = self._recording()
+    consortium._check(root != empty(bytes32) and count != 0, EMPTY_ANCHOR)
+    consortium.organisations[organisation] = self._anchor(organisation, word, root, count)
+
+
+@external
+def batch(
+    anchors: DynArray[Anchor, MAX_ANCHORS],
+    steps: DynArray[Step, MAX_STEPS],
+    inputs: DynArray[Input, MAX_BATCH_INPUTS],
+):
+    """
+    @notice Many anchors and steps in one transaction, in this order. A refused item emits `Refused`
+            with its reason and changes nothing; the rest goes on. Items are counted from 0, anchors first.
+    @param inputs The inputs of all steps, one after another; none may be left over.
+    @dev   Reverts as a whole when the key may not record, or when the inputs do not add up.
+    """
+    organisation: uint256 = 0
+    word: uint256 = 0
+    scope: uint256 = 0
+    organisation, word, scope = self._recording()
+    actor: uint256 = self._actor(organisation)
+    item: uint256 = 0
+    anchored: uint256 = word
+    for entry: Anchor in anchors:
+        if entry.root == empty(bytes32) or entry.count == 0:
+            log Refused(artefact=entry.root, actor=actor, item=item, reason=EMPTY_ANCHOR)
+        else:
+            anchored = self._anchor(organisation, anchored, entry.root, entry.count)
+        item += 1
+    if anchored != word:
+        consortium.organisations[organisation] = anchored
+
+    roles: uint256 = word & consortium.ROLES_MASK
+    offset: uint256 = 0
+    for step: Step in steps:
+        consortium._check(step.inputs <= MAX_INPUTS and offset + step.inputs <= len(inputs), INPUTS_UNBALANCED)
+        own: DynArray[Input, MAX_INPUTS] = []
+        for i: uint256 in range(step.inputs, bound=MAX_INPUTS):
+            own.append(inputs[offset + i])
+        offset += step.inputs
+        artefact: bytes32 = step.artefact
+        if step.lifecycle != 0:
+            artefact = self._id(msg.sender, artefact)
+        reason: uint256 = self._apply(artefact, actor, roles, scope, step, own)
+        if reason != 0:
+            log Refused(artefact=artefact, actor=actor, item=item, reason=reason)
+        item += 1
+    consortium._check(offset == len(inputs), INPUTS_UNBALANCED)
+
+# --- reading ----------------------------------------------------------------------------------
+
+@external
+@view
+def artefact(artefact: bytes32) -> (uint256, bytes32):
+    """
+    @notice The packed word and the head of an artefact; zeros if it is not registered.
+    """
+    return self.artefacts[artefact], self.heads[artefact]
+
+
+@external
+@view
+def anchor_head(organisation: uint256) -> bytes32:
+    """
+    @notice The head of an organisation's chain of anchors; its length is in the organisation's word.
+    """
+    return self.anchor_heads[organisation]
+
+
+@external
+@view
+def artefact_id(creator: address, salt: bytes32) -> bytes32:
+    """
+    @notice The id that `creator` would register with `salt` on this chain and contract.
+    """
+    return self._id(creator, salt)
+
+# --- the rules --------------------------------------------------------------------------------
+
+@internal
+def _single(artefact: bytes32, step: Step, inputs: DynArray[Input, MAX_INPUTS]):
+    organisation: uint256 = 0
+    word: uint256 = 0
+    scope: uint256 = 0
+    organisation, word, scope = self._recording()
+    reason: uint256 = self._apply(
+        artefact, self._actor(organisation), word & consortium.ROLES_MASK, scope, step, inputs
+    )
+    consortium._check(reason == 0, reason)
+
+
+@internal
+def _apply(
+    artefact: bytes32,
+    actor: uint256,
+    roles: uint256,
+    scope: uint256,
+    step: Step,
+    inputs: DynArray[Input, MAX_INPUTS],
+) -> uint256:
+    """
+    @dev Returns the first reason against the step, in the order of docs/contracts.md, or applies it
+         and returns 0. Nothing is written before the last check.
+    """
+    word: uint256 = self.artefacts[artefact]
+    organisation: uint256 = actor >> 160
+    number: uint256 = convert(step.lifecycle, uint256)
+    sequence: uint256 = ((word >> SEQUENCE) & SEQ_MASK) + 1
+    head: bytes32 = artefact
+    if number != 0:
+        if word != 0:
+            return EXISTS
+    else:
+        if word == 0:
+            return UNKNOWN_ARTEFACT
+        number = (word >> LIFECYCLE) & ORG_MASK
+        head = self.heads[artefact]
+    if step.sequence != sequence:
+        return WRONG_SEQUENCE
+
+    rule: uint256 = lifecycles.rules[
+        (number << 16) | ((word & STATE_MASK) << 8) | convert(step.action, uint256)
+    ]
+    if rule == 0:
+        return NO_TRANSITION
+    if roles & (rule >> lifecycles.RULE_ROLES) & lifecycles.STATES_MASK == 0:
+        return ROLE_MISSING
+    flags: uint256 = (rule >> lifecycles.RULE_FLAGS) & BYTE
+    if flags & lifecycles.FLAG_APPROVE != 0 and scope & consortium.SCOPE_APPROVE == 0:
+        return consortium.SCOPE_MISSING
+    if flags & lifecycles.FLAG_CUSTODIAN != 0 and word != 0 and (word >> CUSTODIAN) & ORG_MASK != organisation:
+        return NOT_CUSTODIAN
+    differs: uint256 = (rule >> lifecycles.RULE_DIFFERS) & BYTE
+    if differs != 0 and word != 0 and self._conflict(artefact, word, organisation, differs):
+        return DUTY_CONFLICT
+    if step.record == empty(bytes32):
+        return RECORD_MISSING
+    if flags & lifecycles.FLAG_SUBJECT != 0 and step.subject == empty(bytes32):
+        return SUBJECT_MISSING
+    if len(inputs) < (rule >> lifecycles.RULE_LEAST_INPUTS) & BYTE:
+        return INPUTS_MISSING
+
+    inputs_digest: bytes32 = empty(bytes32)
+    kind: uint256 = (rule >> lifecycles.RULE_INPUT_KIND) & lifecycles.KIND_MASK
+    of_kind: bool = kind == 0
+    for entry: Input in inputs:
+        other: uint256 = self.artefacts[entry.artefact]
+        if other == 0:
+            return INPUT_UNKNOWN
+        if entry.sequence == 0 or entry.sequence > (other >> SEQUENCE) & SEQ_MASK:
+            return INPUT_AHEAD
+        if flags & lifecycles.FLAG_INPUTS_USABLE != 0:
+            since: uint256 = (other >> USABLE_FROM) & SEQ_MASK
+            if since == 0 or entry.sequence < since:
+                return INPUT_UNUSABLE
+        if not of_kind:
+            of_kind = lifecycles.tables[(other >> LIFECYCLE) & ORG_MASK] & lifecycles.KIND_MASK == kind
+        inputs_digest = keccak256(abi_encode(inputs_digest, entry.artefact, entry.sequence))
+    if not of_kind:
+        return INPUT_KIND
+
+    state: uint256 = rule & BYTE
+    self.artefacts[artefact] = self._moved(artefact, word, organisation, number, sequence, rule)
+    self.heads[artefact] = keccak256(
+        abi_encode(
+            head, sequence, actor, convert(step.action, uint256), step.record, step.subject, inputs_digest
+        )
+    )
+    if word == 0:
+        log Registered(
+            artefact=artefact,
+            subject=step.subject,
+            actor=actor,
+            lifecycle=number,
+            action=convert(step.action, uint256),
+            state=state,
+            record=step.record,
+            inputs=inputs,
+        )
+    else:
+        log Acted(
+            artefact=artefact,
+            subject=step.subject,
+            actor=actor,
+            sequence=sequence,
+            action=convert(step.action, uint256),
+            state=state,
+            record=step.record,
+            inputs=inputs,
+        )
+    return 0
+
+
+@internal
+def _moved(
+    artefact: bytes32, word: uint256, organisation: uint256, number: uint256, sequence: uint256, rule: uint256
+) -> uint256:
+    """
+    @dev The artefact's next word. The first performer of each duty stands in the word itself; only
+         a second, different one costs a slot of its own.
+    """
+    moved: uint256 = word
+    if word == 0:
+        moved = (number << LIFECYCLE) | (organisation << CUSTODIAN) | (organisation << CREATOR)
+    usable_from: uint256 = 0
+    if (rule >> lifecycles.RULE_FLAGS) & lifecycles.FLAG_USABLE != 0:
+        usable_from = (word >> USABLE_FROM) & SEQ_MASK
+        if usable_from == 0:
+            usable_from = sequence
+    keep: uint256 = max_value(uint256) ^ (
+        STATE_MASK | (SEQ_MASK << SEQUENCE) | (SEQ_MASK << USABLE_FROM)
+    )
+    moved = (moved & keep) | (rule & BYTE) | (sequence << SEQUENCE) | (usable_from << USABLE_FROM)
+    duty: uint256 = (rule >> lifecycles.RULE_DUTY) & BYTE
+    if duty != 0:
+        at: uint256 = PERFORMERS + 16 * (duty - 1)
+        first: uint256 = (moved >> at) & ORG_MASK
+        if first == 0:
+            moved = moved | (organisation << at)
+        elif first != organisation:
+            moved = moved | (1 << (SEVERAL + duty - 1))
+            self.performed[artefact][organisation] |= 1 << duty
+    return moved
+
+
+@internal
+@view
+def _conflict(artefact: bytes32, word: uint256, organisation: uint256, differs: uint256) -> bool:
+    """
+    @dev Separation of duties: whether the organisation created the artefact (bit 0 of `differs`) or
+         performed one of the duties 1..6 on it before.
+    """
+    if differs & 1 != 0 and (word >> CREATOR) & ORG_MASK == organisation:
+        return True
+    for duty: uint256 in range(1, 7):
+        if (differs >> duty) & 1 != 0:
+            if (word >> (PERFORMERS + 16 * (duty - 1))) & ORG_MASK == organisation:
+                return True
+    if (word >> SEVERAL) & (differs >> 1) != 0:
+        return self.performed[artefact][organisation] & differs != 0
+    return False
+
+
+@internal
+def _anchor(organisation: uint256, word: uint256, root: bytes32, count: uint256) -> uint256:
+    """
+    @dev Extends the organisation's chain of anchors; returns its word with the number raised, for
+         the caller to store.
+    """
+    number: uint256 = ((word >> consortium.ORG_ANCHORS) & consortium.BLOCK_MASK) + 1
+    actor: uint256 = self._actor(organisation)
+    self.anchor_heads[organisation] = keccak256(
+        abi_encode(self.anchor_heads[organisation], number, actor, root, count)
+    )
+    log Anchored(actor=actor, root=root, number=number, count=count)
+    return word + (1 << consortium.ORG_ANCHORS)
+
+
+@internal
+@view
+def _recording() -> (uint256, uint256, uint256):
+    """
+    @dev The caller's organisation, its word and the key's scope; reverts if the key may not record.
+    """
+    reason: uint256 = 0
+    organisation: uint256 = 0
+    word: uint256 = 0
+    scope: uint256 = 0
+    reason, organisation, word, scope = consortium._standing(msg.sender)
+    consortium._check(reason == 0, reason)
+    consortium._check(scope & consortium.SCOPE_RECORD != 0, consortium.SCOPE_MISSING)
+    return organisation, word, scope
+
+
+@internal
+@view
+def _actor(organisation: uint256) -> uint256:
+    return (organisation << 160) | convert(msg.sender, uint256)
+
+
+@internal
+@view
+def _id(creator: address, salt: bytes32) -> bytes32:
+    return keccak256(abi_encode(chain.id, self, creator, salt))

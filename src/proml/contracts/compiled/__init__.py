@@ -1,0 +1,1 @@
+"""What the contracts compile to, as shipped: nobody needs a compiler to use ProML."""

@@ -1,0 +1,263 @@
+# pragma version 0.4.3
+# pragma evm-version cancun
+# pragma optimize gas
+# SPDX-License-Identifier: Apache-2.0
+"""
+@title consortium: the member organisations, their roles and their keys
+@license Apache-2.0
+@notice A member is an organisation, known by a number (1, 2, ...; never reused) and a commitment to
+        its profile. It holds roles (a 64-bit mask) and keys. A key is a 20-byte address; it belongs
+        to one organisation for ever, has a scope, and can be revoked but never revived.
+        Founders and threshold are fixed at deployment; the deployer itself gets no right.
+@dev    Module. Key word, least significant bit first:
+          organisation 16 | scope 8 | start 40 | expires 40 | revoked 40 | compromised since 40
+        `start`, `expires` (0: never), `revoked` (0: not) and `compromised since` are block numbers.
+        Organisation word:
+          roles 64 | admitted 40 | removed 40 | keys 16 | anchors 40
+        Nothing here loops over members, so gas does not depend on their number.
+"""
+
+# --- events -----------------------------------------------------------------------------------
+
+event OrganisationAdmitted:
+    organisation: indexed(uint256)
+    roles: uint256
+    profile: bytes32
+
+event ThresholdSet:
+    threshold: uint256
+
+event KeyAdded:
+    organisation: indexed(uint256)
+    key: indexed(address)
+    scope: uint256
+    expires: uint256
+
+event KeyRevoked:
+    organisation: indexed(uint256)
+    key: indexed(address)
+    compromised_since: uint256
+
+# --- types and constants ----------------------------------------------------------------------
+
+struct Founder:
+    key: address
+    roles: uint256
+    profile: bytes32
+
+MAX_FOUNDERS: constant(uint256) = 32
+
+SCOPE_RECORD: public(constant(uint256)) = 1
+SCOPE_APPROVE: public(constant(uint256)) = 2
+SCOPE_GOVERN: public(constant(uint256)) = 4
+SCOPE_ALL: constant(uint256) = 7
+
+ORGANISATION_MASK: constant(uint256) = 2**16 - 1
+ROLES_MASK: constant(uint256) = 2**64 - 1
+BLOCK_MASK: constant(uint256) = 2**40 - 1
+
+KEY_SCOPE: constant(uint256) = 16
+KEY_START: constant(uint256) = 24
+KEY_EXPIRES: constant(uint256) = 64
+KEY_REVOKED: constant(uint256) = 104
+KEY_COMPROMISED: constant(uint256) = 144
+
+ORG_ADMITTED: constant(uint256) = 64
+ORG_REMOVED: constant(uint256) = 104
+ORG_KEYS: constant(uint256) = 144
+ORG_ANCHORS: constant(uint256) = 160
+
+# Reasons 1-9 speak of the actor; docs/contracts.md lists them all.
+UNKNOWN_KEY: constant(uint256) = 1
+KEY_REVOKED_REASON: constant(uint256) = 2
+KEY_EXPIRED: constant(uint256) = 3
+SCOPE_MISSING: constant(uint256) = 4
+ORGANISATION_REMOVED: constant(uint256) = 5
+KEY_IN_USE: constant(uint256) = 6
+CONSENT_INVALID: constant(uint256) = 7
+NOT_YOUR_KEY: constant(uint256) = 8
+OUT_OF_RANGE: constant(uint256) = 9
+
+# EIP-712. The domain separator is computed at call time from chain.id: a cached one would let a
+# signature be replayed on a fork.
+DOMAIN_TYPE: constant(bytes32) = keccak256(
+    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+)
+CONSENT_TYPE: constant(bytes32) = keccak256(
+    "KeyConsent(uint256 organisation,address key,uint256 scope,uint256 expires)"
+)
+NAME_HASH: constant(bytes32) = keccak256("ProML")
+VERSION_HASH: constant(bytes32) = keccak256("1")
+# secp256k1 n / 2: a larger s is the malleable twin of another signature (EIP-2).
+HALF_ORDER: constant(uint256) = 57896044618658097711785492504343953926418782139537452191302581570759080747168
+
+# --- storage ----------------------------------------------------------------------------------
+
+organisations: HashMap[uint256, uint256]
+keys: HashMap[address, uint256]
+member_count: public(uint256)
+threshold: public(uint256)
+
+# --- deployment -------------------------------------------------------------------------------
+
+@deploy
+def __init__(founders: DynArray[Founder, MAX_FOUNDERS], threshold: uint256):
+    """
+    @notice Admit the founders, each with one key of every scope.
+    @param founders 1 to 32 organisations; keys distinct and not zero, roles a 64-bit mask.
+    @param threshold How many organisations decide together, 1 to len(founders).
+    """
+    assert len(founders) > 0, "consortium: no founder"
+    assert threshold >= 1 and threshold <= len(founders), "consortium: threshold out of range"
+    number: uint256 = 0
+    for founder: Founder in founders:
+        number += 1
+        assert founder.roles <= ROLES_MASK, "consortium: roles out of range"
+        assert founder.key != empty(address), "consortium: zero key"
+        assert self.keys[founder.key] == 0, "consortium: key in use"
+        self.organisations[number] = founder.roles | (block.number << ORG_ADMITTED) | (1 << ORG_KEYS)
+        log OrganisationAdmitted(organisation=number, roles=founder.roles, profile=founder.profile)
+        self.keys[founder.key] = number | (SCOPE_ALL << KEY_SCOPE) | (block.number << KEY_START)
+        log KeyAdded(organisation=number, key=founder.key, scope=SCOPE_ALL, expires=0)
+    self.member_count = number
+    self.threshold = threshold
+    log ThresholdSet(threshold=threshold)
+
+# --- keys -------------------------------------------------------------------------------------
+
+@external
+def add_key(key: address, scope: uint256, expires: uint256, v: uint256, r: uint256, s: uint256):
+    """
+    @notice Give the caller's organisation one more key. The caller needs scope `govern`.
+    @param key The new key; it must never have belonged to any organisation.
+    @param scope Bit mask of SCOPE_*; not empty.
+    @param expires First block at which the key is refused; 0 for never.
+    @param v r s The new key's own EIP-712 signature of KeyConsent, so that nobody can claim the
+           key of somebody else: v 27 or 28, s in the lower half.
+    """
+    organisation: uint256 = self._governing()
+    self._check(scope != 0 and scope <= SCOPE_ALL, OUT_OF_RANGE)
+    self._check(expires == 0 or (expires > block.number and expires <= BLOCK_MASK), OUT_OF_RANGE)
+    self._check(key != empty(address) and self.keys[key] == 0, KEY_IN_USE)
+    consent: bytes32 = self._typed(keccak256(abi_encode(CONSENT_TYPE, organisation, key, scope, expires)))
+    self._check(self._signed_by(key, consent, v, r, s), CONSENT_INVALID)
+    self.keys[key] = (
+        organisation | (scope << KEY_SCOPE) | (block.number << KEY_START) | (expires << KEY_EXPIRES)
+    )
+    word: uint256 = self.organisations[organisation]
+    self._check(((word >> ORG_KEYS) & ORGANISATION_MASK) < ORGANISATION_MASK, OUT_OF_RANGE)
+    self.organisations[organisation] = word + (1 << ORG_KEYS)
+    log KeyAdded(organisation=organisation, key=key, scope=scope, expires=expires)
+
+
+@external
+def revoke_key(key: address, compromised_since: uint256):
+    """
+    @notice Revoke a key for good: the key itself may, and any key with scope `govern` of the same
+            organisation.
+    @param key The key to revoke.
+    @param compromised_since Block from which what the key signed is suspect, from the key's start
+           to the present block; earlier records stay valid.
+    @dev   A key may revoke itself even when it has expired. The last key of an organisation can be
+           revoked: losing every key is what recovery by vote is for.
+    """
+    word: uint256 = self.keys[key]
+    organisation: uint256 = word & ORGANISATION_MASK
+    self._check(organisation != 0, UNKNOWN_KEY)
+    self._check(((word >> KEY_REVOKED) & BLOCK_MASK) == 0, KEY_REVOKED_REASON)
+    if msg.sender != key:
+        self._check(self._governing() == organisation, NOT_YOUR_KEY)
+    start: uint256 = (word >> KEY_START) & BLOCK_MASK
+    self._check(compromised_since >= start and compromised_since <= block.number, OUT_OF_RANGE)
+    self.keys[key] = word | (block.number << KEY_REVOKED) | (compromised_since << KEY_COMPROMISED)
+    self.organisations[organisation] -= (1 << ORG_KEYS)
+    log KeyRevoked(organisation=organisation, key=key, compromised_since=compromised_since)
+
+# --- reading ----------------------------------------------------------------------------------
+
+@external
+@view
+def key(key: address) -> uint256:
+    """
+    @notice The packed word of a key, 0 if it never belonged to a member.
+    """
+    return self.keys[key]
+
+
+@external
+@view
+def organisation(number: uint256) -> uint256:
+    """
+    @notice The packed word of an organisation, 0 if there is none of that number.
+    """
+    return self.organisations[number]
+
+# --- for the other modules --------------------------------------------------------------------
+
+@internal
+@view
+def _standing(key: address) -> (uint256, uint256, uint256, uint256):
+    """
+    @dev Returns (reason, organisation number, organisation word, scope); reason 0 when the key may
+         act in this block. A key is refused from the block of its revocation on.
+    """
+    word: uint256 = self.keys[key]
+    number: uint256 = word & ORGANISATION_MASK
+    if number == 0:
+        return UNKNOWN_KEY, 0, 0, 0
+    if ((word >> KEY_REVOKED) & BLOCK_MASK) != 0:
+        return KEY_REVOKED_REASON, 0, 0, 0
+    expires: uint256 = (word >> KEY_EXPIRES) & BLOCK_MASK
+    if expires != 0 and block.number >= expires:
+        return KEY_EXPIRED, 0, 0, 0
+    organisation: uint256 = self.organisations[number]
+    if ((organisation >> ORG_REMOVED) & BLOCK_MASK) != 0:
+        return ORGANISATION_REMOVED, 0, 0, 0
+    return 0, number, organisation, (word >> KEY_SCOPE) & SCOPE_ALL
+
+
+@internal
+@view
+def _governing() -> uint256:
+    """
+    @dev The caller's organisation, if its key may govern; reverts otherwise.
+    """
+    reason: uint256 = 0
+    number: uint256 = 0
+    word: uint256 = 0
+    scope: uint256 = 0
+    reason, number, word, scope = self._standing(msg.sender)
+    self._check(reason == 0, reason)
+    self._check((scope & SCOPE_GOVERN) != 0, SCOPE_MISSING)
+    return number
+
+
+@internal
+@view
+def _typed(struct_hash: bytes32) -> bytes32:
+    """
+    @dev EIP-712: keccak256(0x19 0x01 || domain separator || struct hash).
+    """
+    domain: bytes32 = keccak256(abi_encode(DOMAIN_TYPE, NAME_HASH, VERSION_HASH, chain.id, self))
+    return keccak256(concat(b"\x19\x01", domain, struct_hash))
+
+
+@internal
+@pure
+def _signed_by(signer: address, digest: bytes32, v: uint256, r: uint256, s: uint256) -> bool:
+    """
+    @dev One encoding only: low s, v 27 or 28; compared with the named signer, who is never zero.
+    """
+    if s > HALF_ORDER or (v != 27 and v != 28):
+        return False
+    return signer != empty(address) and ecrecover(digest, v, r, s) == signer
+
+
+@internal
+@pure
+def _check(condition: bool, reason: uint256):
+    """
+    @dev Reverts with the error `Refused(uint256 reason)`.
+    """
+    if not condition:
+        raw_revert(abi_encode(reason, method_id=method_id("Refused(uint256)")))

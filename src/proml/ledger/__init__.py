@@ -1,0 +1,1 @@
+"""Ledgers: the shared history, whatever technology keeps it."""

@@ -1,0 +1,160 @@
+"""Configuration: one frozen value from project file, environment and defaults, and where each came from.
+
+A project is a folder with `.proml/` in it, found from the current folder upwards, or named by
+PROML_PROJECT. Its settings stand in `.proml/config.toml`; the environment overrides them.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from proml.errors import ConfigInvalid, ProjectMissing
+
+FOLDER = ".proml"
+CONFIG_FILE = "config.toml"
+LEDGER_FILE = "ledger.json"
+PROJECT_VARIABLE = "PROML_PROJECT"
+OFF_VARIABLE = "PROML_OFF"
+
+_FALSE = ("", "0", "false", "no", "off")
+_TRUE = ("1", "true", "yes", "on")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of one project for one participant.
+
+    Attributes:
+        root: the project's folder, absolute.
+        organisation: the participant's name, as members call it.
+        key: name of the key file under `.proml/keys/`, without its ending.
+        strict: capture raises instead of warning when it cannot record.
+        durable: capture waits for the disk at every record.
+        environment: capture records packages, hardware and the like.
+        discoverable: kinds whose subjects go on the ledger as plain digests, so that whoever has the
+            file finds its history; others go as salted commitments.
+        origins: for each setting, the file or variable it came from, or `default`.
+    """
+
+    root: Path
+    organisation: str = "me"
+    key: str = "default"
+    strict: bool = False
+    durable: bool = False
+    environment: bool = True
+    discoverable: tuple[str, ...] = ("model",)
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The project's `.proml` folder."""
+        return self.root / FOLDER
+
+    @property
+    def journal(self) -> Path:
+        """Folder of the journal files."""
+        return self.folder / "journal"
+
+    @property
+    def storage(self) -> Path:
+        """Folder of stored records and batches."""
+        return self.folder / "storage"
+
+    @property
+    def outbox(self) -> Path:
+        """The publisher's database."""
+        return self.folder / "outbox.sqlite"
+
+    @property
+    def ledger_file(self) -> Path:
+        """The pinned terms of the ledger."""
+        return self.folder / LEDGER_FILE
+
+    @property
+    def key_file(self) -> Path:
+        """The file of the participant's key."""
+        return self.folder / "keys" / f"{self.key}.json"
+
+
+SETTINGS = ("organisation", "key", "strict", "durable", "environment", "discoverable")
+
+
+def find_root(start: Path, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The project folder for `start`: PROML_PROJECT if set, else the nearest with `.proml/` upwards."""
+    named = environment.get(PROJECT_VARIABLE)
+    if named:
+        return Path(named).absolute()
+    start = start.absolute()
+    return next((folder for folder in (start, *start.parents) if (folder / FOLDER).is_dir()), None)
+
+
+def load(start: Path | None = None, environment: Mapping[str, str] = os.environ) -> Config:
+    """The configuration that holds in a folder (the current one by default).
+
+    Raises:
+        ProjectMissing: when there is no project there or above.
+        ConfigInvalid: naming the setting that is wrong and where it stands.
+    """
+    start = start or Path.cwd()
+    root = find_root(start, environment)
+    if root is None or not (root / FOLDER).is_dir():
+        raise ProjectMissing(str(root or start))
+    values, origins = _from_file(root / FOLDER / CONFIG_FILE)
+    for name in SETTINGS:
+        variable = f"PROML_{name.upper()}"
+        if variable in environment:
+            values[name] = _from_text(name, environment[variable], variable)
+            origins[name] = f"environment {variable}"
+    return Config(root=root, **values, origins={name: origins.get(name, "default") for name in SETTINGS})
+
+
+def is_off(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether capture is switched off by PROML_OFF."""
+    return environment.get(OFF_VARIABLE, "").lower() not in _FALSE
+
+
+def _from_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}, {}
+    except OSError as error:
+        raise ConfigInvalid(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(
+            f"{path} is not TOML: {error}", "correct it, or run `proml init` elsewhere"
+        ) from None
+    values: dict[str, Any] = {}
+    for name, value in content.items():
+        if name not in SETTINGS:
+            raise ConfigInvalid(f"{path}: unknown setting {name!r}", f"settings are {', '.join(SETTINGS)}")
+        values[name] = _checked(name, value, str(path))
+    return values, dict.fromkeys(values, str(path))
+
+
+def _from_text(name: str, text: str, where: str) -> Any:
+    if name == "discoverable":
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if name in ("strict", "durable", "environment"):
+        if text.lower() in _TRUE + _FALSE:
+            return text.lower() in _TRUE
+        raise ConfigInvalid(f"{where}={text!r} is neither on nor off", "use 1 or 0")
+    return _checked(name, text, where)
+
+
+def _checked(name: str, value: Any, where: str) -> Any:
+    if name == "discoverable":
+        if not isinstance(value, list) or not all(isinstance(kind, str) for kind in value):
+            raise ConfigInvalid(f"{where}: {name} must be a list of kinds")
+        return tuple(value)
+    expected = str if name in ("organisation", "key") else bool
+    if not isinstance(value, expected):
+        raise ConfigInvalid(f"{where}: {name} must be a {expected.__name__}, not {value!r}")
+    if name == "key" and (not value or "/" in str(value) or str(value).startswith(".")):
+        raise ConfigInvalid(f"{where}: {value!r} is not the name of a key", "see `proml key list`")
+    return value

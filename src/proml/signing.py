@@ -1,0 +1,179 @@
+"""Key files and signing: the only module that ever sees a private key.
+
+A key is a secp256k1 private key; its address is the last 20 bytes of the Keccak-256 of the public key.
+It lives in one file of mode 0600, either as a version 3 keystore (Web3 Secret Storage: scrypt and
+AES-128-CTR, opened by a passphrase) or, where no passphrase was wanted, in the open:
+
+    {"type": "proml/key", "version": 1, "address": "0x…", "private_key": "0x…"}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_typing import Hash32
+
+from proml.core.digest import hexed, unhexed
+from proml.errors import KeyProblem, RecordInvalid
+from proml.interfaces import SignedTransaction, Transaction
+
+KEY_TYPE = "proml/key"
+Passphrase = Callable[[], str]
+# A key file is a few hundred bytes; anything large is something else.
+MAX_FILE_BYTES = 64 * 1024
+
+
+class LocalSigner:
+    """Signs with a private key held in this process. Its `repr` shows the address only."""
+
+    def __init__(self, account: LocalAccount) -> None:
+        """Take an eth-account account; use `open_key` or `create_key` instead."""
+        self._account = account
+
+    @property
+    def address(self) -> bytes:
+        """The key's 20-byte address."""
+        return bytes.fromhex(self._account.address[2:])
+
+    def sign_transaction(self, transaction: Transaction) -> SignedTransaction:
+        """Sign an EIP-1559 transaction; deterministic (RFC 6979), so the same bytes every time."""
+        fields: dict[str, Any] = {
+            "type": 2,
+            "chainId": transaction.chain_id,
+            "nonce": transaction.nonce,
+            "to": hexed(transaction.to) if transaction.to else b"",
+            "value": 0,
+            "data": transaction.call,
+            "gas": transaction.gas,
+            "maxFeePerGas": transaction.max_fee,
+            "maxPriorityFeePerGas": transaction.max_tip,
+        }
+        signed = self._account.sign_transaction(fields)
+        return SignedTransaction(bytes(signed.raw_transaction), bytes(signed.hash))
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Sign a 32-byte digest: 65 bytes r, s, v with low s (EIP-2) and v 27 or 28."""
+        return bytes(self._account.unsafe_sign_hash(Hash32(digest)).signature)
+
+    def __repr__(self) -> str:
+        return f"LocalSigner({hexed(self.address)})"
+
+
+def create_key(path: Path, passphrase: str | None = None) -> LocalSigner:
+    """Make a new random key and write its file, mode 0600, never over an existing one.
+
+    Args:
+        path: where the file shall be; its folder is made with mode 0700.
+        passphrase: encrypts the file (about a second of scrypt); None leaves it in the open.
+
+    Raises:
+        KeyProblem: when the file exists or cannot be written.
+    """
+    account = Account.from_key(secrets.token_bytes(32))
+    if passphrase is None:
+        content: dict[str, Any] = {
+            "type": KEY_TYPE,
+            "version": 1,
+            "address": account.address.lower(),
+            "private_key": hexed(bytes(account.key)),
+        }
+    else:
+        content = Account.encrypt(bytes(account.key), passphrase)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            json.dump(content, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise KeyProblem(
+            f"there is a key at {path} already", "choose another name: keys are never overwritten"
+        ) from None
+    except OSError as error:
+        raise KeyProblem(f"the key file {path} cannot be written: {error.strerror}") from error
+    return LocalSigner(account)
+
+
+def key_address(path: Path) -> bytes:
+    """The 20-byte address a key file says it holds, without opening the key (not checked against it).
+
+    Raises:
+        KeyProblem: when the file is missing or is no key file.
+    """
+    content = _read(path)
+    address = str(content.get("address", ""))
+    try:
+        return unhexed("0x" + address.removeprefix("0x").lower(), 20)
+    except RecordInvalid:
+        raise KeyProblem(f"{path} names no address", "restore the key file from its backup") from None
+
+
+def open_key(path: Path, passphrase: Passphrase | None = None) -> LocalSigner:
+    """Open a key file.
+
+    Args:
+        path: the key file.
+        passphrase: called only when the file is encrypted.
+
+    Raises:
+        KeyProblem: when the file is missing, readable by others, damaged, or the passphrase is wrong.
+    """
+    content = _read(path)
+    if content.get("type") == KEY_TYPE:
+        secret = content.get("private_key")
+    elif passphrase is None:
+        raise KeyProblem(f"the key {path} needs a passphrase", "set PROML_PASSPHRASE_FILE, or use a terminal")
+    else:
+        secret = _decrypt(path, content, passphrase())
+    try:
+        account = Account.from_key(secret)
+    except (ValueError, TypeError, AttributeError):
+        raise KeyProblem(
+            f"{path} holds no usable private key", "restore the key file from its backup"
+        ) from None
+    signer = LocalSigner(account)
+    if signer.address != key_address(path):
+        raise KeyProblem(
+            f"{path} names another address than its key has", "restore the key file from its backup"
+        )
+    return signer
+
+
+def _decrypt(path: Path, content: dict[str, Any], passphrase: str) -> bytes:
+    try:
+        return bytes(Account.decrypt(content, passphrase))
+    except ValueError as error:
+        if "MAC mismatch" in str(error):
+            raise KeyProblem(f"wrong passphrase for {path}", "nothing was changed; try again") from None
+        raise KeyProblem(f"{path} is not a version 3 keystore: {error}") from None
+    except (KeyError, TypeError, AttributeError, NotImplementedError) as error:
+        raise KeyProblem(f"{path} is not a version 3 keystore: {error!r}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise KeyProblem(f"there is no key at {path}", "make one with `proml key new`") from None
+    except OSError as error:
+        raise KeyProblem(f"the key file {path} cannot be read: {error.strerror}") from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise KeyProblem(f"the key file {path} can be read by others", f"chmod 600 {path}")
+    try:
+        content = json.loads(raw)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or len(raw) > MAX_FILE_BYTES:
+        raise KeyProblem(f"{path} is not a key file", "restore the key file from its backup")
+    return content

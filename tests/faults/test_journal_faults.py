@@ -1,0 +1,408 @@
+"""The journal under kills, full and failing disks, forks, threads and interrupts (F1-F8)."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from proml.errors import JournalProblem
+from proml.journal import Journal, files, read, repair, scan
+from proml.journal import segment as segments
+
+pytestmark = pytest.mark.faults
+
+
+def payloads(folder: Path) -> list[bytes]:
+    return [entry.payload for entry in read(folder)]
+
+
+def program(text: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(text), *map(str, arguments)]
+
+
+CROWD = """
+    import os, sys, threading
+    from pathlib import Path
+    from proml.journal import Journal
+    folder, durable = Path(sys.argv[1]), sys.argv[2] == "durable"
+    processes, threads, calls = 8, 3, 40
+    journal = Journal(folder, durable, segment_bytes=4_000)
+
+    def work(name):
+        for call in range(calls):
+            journal.append(b"%s %d" % (name, call))
+            if call == calls // 2 and name.endswith(b"0"):
+                child = os.fork()
+                if child == 0:
+                    for inner in range(calls):
+                        journal.append(b"%s-child %d" % (name, inner))
+                    os._exit(0)
+                assert os.waitpid(child, 0)[1] == 0
+
+    journal.append(b"parent 0")
+    children = []
+    for process in range(processes):
+        child = os.fork()
+        if child == 0:
+            names = [b"%d/%d" % (process, number) for number in range(threads)]
+            workers = [threading.Thread(target=work, args=(name,)) for name in names]
+            [worker.start() for worker in workers]
+            [worker.join() for worker in workers]
+            os._exit(0)
+        children.append(child)
+    assert all(os.waitpid(child, 0)[1] == 0 for child in children)
+    journal.append(b"parent 1")
+"""
+
+
+@pytest.mark.parametrize("mode", ["plain", "durable"])
+def test_processes_threads_and_forks_never_mix_or_lose_an_entry(tmp_path: Path, mode: str) -> None:
+    subprocess.run(program(CROWD, tmp_path, mode), check=True, timeout=120)
+    by_name: dict[str, list[int]] = {}
+    for entry in read(tmp_path):
+        name, number = entry.payload.decode().split(" ")
+        by_name.setdefault(name, []).append(int(number))
+    assert by_name.pop("parent") == [0, 1]
+    assert len(by_name) == 8 * 3 + 8
+    assert all(numbers == list(range(40)) for numbers in by_name.values())
+
+
+def test_kill_9_while_appending_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    text = """
+        import os, sys
+        from pathlib import Path
+        from proml.journal import Journal
+        journal = Journal(Path(sys.argv[1]), segment_bytes=20_000)
+        number = 0
+        while True:
+            journal.append(b"%d" % number)
+            os.write(1, b"%d\\n" % number)
+            number += 1
+    """
+    for attempt in range(6):
+        folder = tmp_path / str(attempt)
+        process = subprocess.Popen(program(text, folder), stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        seen = process.stdout.read(500 * (attempt + 1) ** 2)
+        process.send_signal(signal.SIGKILL)
+        seen += process.stdout.read()
+        process.wait()
+        process.stdout.close()
+        acknowledged = seen.count(b"\n")
+        found = [int(line) for line in payloads(folder)]
+        assert found == list(range(len(found)))
+        # The one after the last acknowledged may have been written when the kill came.
+        assert acknowledged <= len(found) <= acknowledged + 1
+
+
+STRACED = """
+    import sys
+    from pathlib import Path
+    from proml.errors import JournalProblem
+    from proml.journal import Journal
+    journal = Journal(Path(sys.argv[1]), durable=True, segment_bytes=300)
+    for number in range(8):
+        try:
+            journal.append(b"%d" % number)
+            print(number, flush=True, file=sys.stderr)
+        except JournalProblem:
+            pass
+"""
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(f"fdatasync:{what}:when={n}" for what in ("error=EIO", "signal=KILL") for n in (1, 4, 8)),
+        *(f"rename:{what}:when={n}" for what in ("error=ENOSPC", "signal=KILL") for n in (1, 2)),
+        *(f"fsync:{what}:when=2" for what in ("error=EIO", "signal=KILL")),
+        "fdatasync:error=EIO:when=3+",
+        "ftruncate:error=EIO:when=1+",
+    ],
+)
+def test_a_system_call_that_fails_or_kills_loses_and_doubles_nothing(tmp_path: Path, fault: str) -> None:
+    folder = tmp_path / "journal"
+    call = fault.split(":", maxsplit=1)[0]
+    strace = ["strace", "-qq", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={fault}"]
+    done = subprocess.run(
+        [*strace, *program(STRACED, folder)], stderr=subprocess.PIPE, check=False, timeout=60, text=True
+    )
+    acknowledged = [int(line) for line in done.stderr.split()]
+    problems: list[JournalProblem] = []
+    found = [int(entry.payload) for entry in read(folder, problems=problems)]
+    assert found == sorted(set(found))
+    assert set(acknowledged) <= set(found)
+    assert not problems
+    if "EIO:when=3+" not in fault and "KILL" not in fault and call != "fsync":
+        assert acknowledged == list(range(8))
+
+
+def test_a_limit_on_file_sizes_ends_a_file_and_loses_nothing(tmp_path: Path) -> None:
+    text = """
+        import resource, sys
+        from pathlib import Path
+        from proml.journal import Journal
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+        journal = Journal(Path(sys.argv[1]))
+        for number in range(50):
+            journal.append(b"%d" % number * 20)
+        assert journal.faults > 0
+    """
+    subprocess.run(program(text, tmp_path), check=True, timeout=60)
+    assert payloads(tmp_path) == [b"%d" % number * 20 for number in range(50)]
+    assert all(scan(file).damage is None for file in files(tmp_path))
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a file system")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_full_disk_refuses_and_a_free_one_goes_on(tiny_disk: Path, durable: bool) -> None:
+    ballast = tiny_disk / "ballast"
+    ballast.write_bytes(bytes(32 << 10))
+    journal = Journal(tiny_disk / "journal", durable)
+    acknowledged, refused, hints = [], 0, set()
+    for number in range(60):
+        try:
+            journal.append(b"%d" % number * 500)
+            acknowledged.append(b"%d" % number * 500)
+        except JournalProblem as problem:
+            refused += 1
+            hints.add(problem.hint)
+            if refused == 5:
+                ballast.unlink()
+    assert refused == 5
+    assert journal.faults == refused
+    assert hints == {"free some disk space, or check that the folder is writable"}
+    assert len(files(journal.folder)) == 2
+    assert payloads(journal.folder) == acknowledged
+    assert not list(journal.folder.glob("*.new"))
+
+
+class Failing:
+    """Stands in for a system call: does what it is told on the n-th call, else the real thing."""
+
+    def __init__(self, real: Callable[..., int], when: set[int], fault: Callable[..., int]) -> None:
+        self.real, self.when, self.fault, self.calls = real, when, fault, 0
+
+    def __call__(self, *arguments: object) -> int:
+        self.calls += 1
+        return (self.fault if self.calls in self.when else self.real)(*arguments)
+
+
+def io_error(*_: object) -> int:
+    raise OSError(5, "Input/output error")
+
+
+def test_after_a_failed_sync_everything_unacknowledged_stands_in_a_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = Failing(os.fdatasync, {3}, io_error)
+    monkeypatch.setattr(segments.os, "fdatasync", failing)
+    with Journal(tmp_path, durable=True) as journal:
+        positions = [journal.append(b"%d" % number) for number in range(6)]
+        assert journal.faults == 1
+    entries = list(read(tmp_path))
+    assert [entry.payload for entry in entries] == [b"%d" % number for number in range(6)]
+    assert [(entry.file_id, entry.number) for entry in entries] == positions
+    # Two acknowledged in the suspect file, the third alone, the rest after it.
+    assert [len(list(group)) for group in _by_file(positions)] == [2, 1, 3]
+    suspect = scan(files(tmp_path)[0])
+    assert suspect.frames == 3
+
+
+def _by_file(positions: list[tuple[bytes, int]]) -> list[list[int]]:
+    groups: dict[bytes, list[int]] = {}
+    for file_id, number in positions:
+        groups.setdefault(file_id, []).append(number)
+    return list(groups.values())
+
+
+def test_a_plain_journal_whose_sync_fails_writes_its_tail_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [b"%d" % number for number in range(10)]
+    monkeypatch.setattr(segments.os, "fdatasync", Failing(os.fdatasync, {2}, io_error))
+    with Journal(tmp_path, segment_bytes=300) as journal:
+        for line in lines:
+            journal.append(line)
+        journal.sync()
+        assert journal.faults == 1
+    assert sorted(payloads(tmp_path)) == lines
+
+
+def test_a_disk_that_fails_for_good_is_told_and_loses_nothing_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = Failing(os.fdatasync, set(range(3, 11)), io_error)
+    monkeypatch.setattr(segments.os, "fdatasync", failing)
+    journal = Journal(tmp_path, durable=True)
+    acknowledged, hints = [], set()
+    for number in range(12):
+        try:
+            journal.append(b"%d" % number)
+        except JournalProblem as problem:
+            hints.add(problem.hint)
+        else:
+            acknowledged.append(b"%d" % number)
+    assert hints == {"the disk may be failing: copy the journal folder elsewhere"}
+    found = payloads(tmp_path)
+    assert set(acknowledged) <= set(found)
+    assert b"0" in acknowledged
+    assert b"11" in acknowledged
+    assert len(found) == len(set(found))
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_many_threads_share_one_sync_and_all_survive_its_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments.os, "fdatasync", Failing(os.fdatasync, {2, 5, 9, 14, 20}, io_error))
+    journal = Journal(tmp_path, durable=True, segment_bytes=2_000)
+    positions: dict[bytes, tuple[bytes, int]] = {}
+
+    def work(name: int) -> None:
+        for call in range(25):
+            line = b"%d %d" % (name, call)
+            positions[line] = journal.append(line)
+
+    workers = [threading.Thread(target=work, args=(name,)) for name in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    entries = list(read(tmp_path))
+    assert {entry.payload: (entry.file_id, entry.number) for entry in entries} == positions
+    assert len(entries) == 200
+
+
+def test_an_interrupt_after_the_write_leaves_no_half_known_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+
+    def write_then_interrupt(fd: int, content: bytes) -> int:
+        real(fd, content)
+        raise KeyboardInterrupt
+
+    journal = Journal(tmp_path)
+    journal.append(b"before")
+    monkeypatch.setattr(segments.os, "write", write_then_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        journal.append(b"interrupted")
+    monkeypatch.setattr(segments.os, "write", real)
+    journal.append(b"after")
+    assert payloads(tmp_path) == [b"before", b"after"]
+    # The same when the file cannot be cut: the next file's header says what counts.
+    monkeypatch.setattr(segments.os, "write", write_then_interrupt)
+    monkeypatch.setattr(segments.os, "ftruncate", io_error)
+    with pytest.raises(KeyboardInterrupt):
+        journal.append(b"interrupted")
+    monkeypatch.undo()
+    journal.append(b"at last")
+    assert payloads(tmp_path) == [b"before", b"after", b"at last"]
+
+
+def test_a_signal_handler_may_append_while_an_append_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+    journal = Journal(tmp_path)
+    journal.append(b"before")
+
+    def write_between(fd: int, content: bytes) -> int:
+        monkeypatch.setattr(segments.os, "write", real)
+        journal.append(b"from the handler")
+        return real(fd, content)
+
+    monkeypatch.setattr(segments.os, "write", write_between)
+    journal.append(b"after")
+    journal.append(b"last")
+    assert sorted(payloads(tmp_path)) == [b"after", b"before", b"from the handler", b"last"]
+    assert len(files(tmp_path)) == 2
+
+
+def test_a_short_write_is_taken_back_and_written_whole_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+    journal = Journal(tmp_path)
+    journal.append(b"before")
+    short = Failing(real, {1}, lambda fd, content: real(fd, content[:20]))
+    monkeypatch.setattr(segments.os, "write", short)
+    journal.append(b"after")
+    assert payloads(tmp_path) == [b"before", b"after"]
+    assert all(scan(file).damage is None for file in files(tmp_path))
+
+
+def test_a_durable_journal_whose_folder_is_removed_begins_it_again(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    journal = Journal(folder, durable=True)
+    journal.append(b"gone with the folder")
+    shutil.rmtree(folder)
+    journal.append(b"kept")
+    assert [entry.payload for entry in read(folder, problems=[])] == [b"kept"]
+    assert journal.faults == 1
+
+
+def test_a_child_writes_its_own_file_and_keeps_no_hold_of_its_parents(tmp_path: Path) -> None:
+    text = """
+        import json, os, sys
+        from pathlib import Path
+        from proml.journal import Journal, files, scan
+        folder = Path(sys.argv[1])
+        journal = Journal(folder)
+        journal.append(b"parent")
+        (own,) = files(folder)
+        ready, go = os.pipe(), os.pipe()
+        if os.fork() == 0:
+            journal.append(b"child")
+            os.write(ready[1], b"x")
+            os.read(go[0], 1)
+            os._exit(0)
+        os.read(ready[0], 1)
+        journal.append(b"parent again")
+        before = scan(own).writing
+        journal.close()
+        print(json.dumps([before, scan(own).writing]))
+        os.write(go[1], b"x")
+        os.wait()
+    """
+    done = subprocess.run(program(text, tmp_path), check=True, timeout=60, stdout=subprocess.PIPE)
+    assert json.loads(done.stdout) == [True, False]
+    assert payloads(tmp_path) == [b"parent", b"parent again", b"child"]
+
+
+def test_a_repair_that_is_stopped_half_way_can_be_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal(tmp_path) as journal:
+        journal.append(b"one")
+    (file,) = files(tmp_path)
+    with file.open("ab") as stream:
+        stream.write(b"torn")
+    monkeypatch.setattr(segments.os, "ftruncate", io_error)
+    with pytest.raises(OSError, match="Input/output"):
+        repair(file)
+    monkeypatch.undo()
+    assert repair(file) is not None
+    assert {path.read_bytes() for path in tmp_path.glob("*.damaged-*")} == {b"torn"}
+    assert payloads(tmp_path) == [b"one"]

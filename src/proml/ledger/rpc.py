@@ -40,13 +40,15 @@ class RpcError(LedgerProblem):
     Attributes:
         code: the error code of the answer (JSON-RPC 2.0, section 5.1; below -32000 is up to the node).
         text: the node's own words, at most 500 characters; they differ between nodes: decide nothing by them.
+        revert: what the contract gave as its reason, empty when the node sent none.
     """
 
-    def __init__(self, method: str, code: int, text: str) -> None:
+    def __init__(self, method: str, code: int, text: str, revert: bytes = b"") -> None:
         super().__init__(f"the ledger refused {method}: {text} (code {code})")
         self.method = method
         self.code = code
         self.text = text
+        self.revert = revert
 
 
 class Rpc:
@@ -196,7 +198,11 @@ class Rpc:
     def _error(self, error: Any, method: str) -> RpcError:
         if not isinstance(error, dict) or type(error.get("code")) is not int:
             raise self._nonsense("an error without a code")
-        return RpcError(method, error["code"], str(error.get("message"))[:500])
+        try:
+            revert = bytes.fromhex(str(error.get("data") or "").removeprefix("0x"))
+        except ValueError:
+            revert = b""
+        return RpcError(method, error["code"], str(error.get("message"))[:500], revert)
 
     def _nonsense(self, what: str) -> LedgerProblem:
         return LedgerProblem(

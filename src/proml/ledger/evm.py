@@ -1,0 +1,230 @@
+"""The contracts on any Ethereum-compatible chain, over JSON-RPC.
+
+An answer is believed only as far as it fits what is pinned: the chain id, the genesis and the contract's
+code are compared when the ledger is opened, logs are taken from the pinned contract only and decoded
+strictly, and each must belong to the block its place names. That the node's chain is the one the
+members agreed on is the chain's business; that its history is complete shows in the heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from proml.contracts.abi import ARTEFACT, decode_event, decode_refusal, encode_call
+from proml.core.call import BatchCall, ContractCall
+from proml.core.digest import hexed, keccak256, unhexed
+from proml.core.event import Block, Placed
+from proml.core.refusal import Reason
+from proml.errors import LedgerProblem, RecordInvalid, WrongLedger
+from proml.interfaces import Receipt, SignedTransaction, Standing, Terms, Transaction
+from proml.ledger.rpc import Rpc, RpcError
+from proml.trust import LedgerFile
+
+# Upper bounds with every guard on (docs/contracts.md, "Gas"); the difference is given back. Nothing is
+# estimated: an estimate is one more answer that may be wrong.
+GAS_CALL = 120_000
+GAS_ANCHOR = 60_000
+GAS_REGISTER = 115_000
+GAS_ACT = 85_000
+GAS_INPUT = 7_000
+# Logs are asked for in ranges; nodes differ in what they give at once, so a refusal halves the range.
+RANGE = 2_000
+
+
+class EvmLedger:
+    """A ledger behind one JSON-RPC address.
+
+    Args:
+        rpc: the connection.
+        terms: what the chain must be; checked by `check`.
+        send: how signed bytes go out; by default `eth_sendRawTransaction`.
+    """
+
+    def __init__(self, rpc: Rpc, terms: Terms, send: Callable[[bytes], object] | None = None) -> None:
+        self._rpc = rpc
+        self._terms = terms
+        self._send = send or self._send_raw
+        self._blocks: dict[int, Block] = {}
+
+    @property
+    def terms(self) -> Terms:
+        """What pins this ledger."""
+        return self._terms
+
+    def check(self) -> None:
+        """Raise WrongLedger unless the chain id, the genesis and the contract's code are the pinned ones."""
+        found = int(self._rpc.call("eth_chainId"), 16)
+        if found != self._terms.chain_id:
+            raise WrongLedger(
+                f"the chain has id {found}, the project trusts {self._terms.chain_id}",
+                "point the ledger file at the right chain, or start that chain",
+            )
+        genesis = self._header("0x0")
+        if genesis is None or genesis.hash != self._terms.genesis:
+            raise WrongLedger("the chain begins with another block than the project trusts", _ANOTHER_HINT)
+        code = bytes.fromhex(self._rpc.call("eth_getCode", [hexed(self._terms.contract), "latest"])[2:])
+        if keccak256(code) != self._terms.code:
+            what = "no contract" if not code else "another contract"
+            raise WrongLedger(f"there is {what} at {hexed(self._terms.contract)}", _ANOTHER_HINT)
+
+    def head(self) -> Block:
+        """The newest block."""
+        block = self._header("latest")
+        if block is None:
+            raise LedgerProblem("the chain has no block at all")
+        return block
+
+    def block(self, number: int) -> Block | None:
+        """A block by number, None beyond the head."""
+        return self._header(hex(number))
+
+    def events(self, first: int, last: int) -> Iterator[Placed]:
+        """Events of the contract in blocks first..last, in chain order."""
+        last = min(last, self.head().number)
+        step = RANGE
+        while first <= last:
+            until = min(first + step - 1, last)
+            try:
+                logs = self._logs(first, until)
+            except RpcError:
+                if first == until:
+                    raise
+                step = max(1, step // 2)
+                continue
+            yield from self._placed(logs)
+            first = until + 1
+
+    def standing(self, artefact: bytes) -> Standing | None:
+        """Word and head of an artefact at the newest block."""
+        call = {"to": hexed(self._terms.contract), "data": hexed(ARTEFACT + artefact)}
+        answer = bytes.fromhex(self._rpc.call("eth_call", [call, "latest"])[2:])
+        if len(answer) != 64:
+            raise LedgerProblem("the contract's answer about an artefact has not 64 bytes")
+        word = int.from_bytes(answer[:32], "big")
+        return Standing(word, answer[32:]) if word else None
+
+    def nonce(self, key: bytes) -> int:
+        """How many transactions of a key are in blocks."""
+        return int(self._rpc.call("eth_getTransactionCount", [hexed(key), "latest"]), 16)
+
+    def prepare(self, call: ContractCall, nonce: int) -> Transaction:
+        """The transaction for a call, with present fees: twice the base fee, and the node's usual tip."""
+        latest = self._rpc.call("eth_getBlockByNumber", ["latest", False])
+        base = int(latest.get("baseFeePerGas", "0x0"), 16)
+        tip = int(self._rpc.call("eth_maxPriorityFeePerGas"), 16) if base else 0
+        return Transaction(
+            chain_id=self._terms.chain_id,
+            nonce=nonce,
+            to=self._terms.contract,
+            call=encode_call(call),
+            gas=gas_bound(call),
+            max_fee=2 * base + tip,
+            max_tip=tip,
+        )
+
+    def send(self, signed: SignedTransaction) -> None:
+        """Hand signed bytes to the chain; bytes it knows already are no error."""
+        self._send(signed.raw)
+
+    def receipt(self, transaction: bytes) -> Receipt | None:
+        """The receipt of a transaction, None while it is in no block."""
+        found = self._rpc.call("eth_getTransactionReceipt", [hexed(transaction)])
+        if found is None:
+            return None
+        number = int(found["blockNumber"], 16)
+        block = self._header(hex(number))
+        if block is None or block.hash != unhexed(found["blockHash"]):
+            return None  # the chain moved between the two answers: ask again
+        succeeded = int(found["status"], 16) == 1
+        return Receipt(
+            transaction=transaction,
+            block=block,
+            succeeded=succeeded,
+            gas_used=int(found["gasUsed"], 16),
+            events=tuple(self._placed(found["logs"])),
+            reason=None if succeeded else self._reason(transaction, number),
+        )
+
+    def _reason(self, transaction: bytes, number: int) -> Reason | None:
+        """Why a transaction failed: the same call once more, on the state before its block."""
+        sent = self._rpc.call("eth_getTransactionByHash", [hexed(transaction)])
+        if sent is None:
+            return None
+        call = {name: sent[name] for name in ("from", "to", "gas")} | {"data": sent["input"]}
+        try:
+            self._rpc.call("eth_call", [call, hex(number - 1)])
+        except RpcError as error:
+            return decode_refusal(error.revert)
+        return None
+
+    def _logs(self, first: int, last: int) -> list[dict[str, Any]]:
+        asked = {"address": hexed(self._terms.contract), "fromBlock": hex(first), "toBlock": hex(last)}
+        logs = self._rpc.call("eth_getLogs", [asked])
+        if not isinstance(logs, list):
+            raise LedgerProblem("the ledger answered eth_getLogs with something else than a list")
+        return logs
+
+    def _placed(self, logs: list[dict[str, Any]]) -> Iterator[Placed]:
+        wanted = {int(log["blockNumber"], 16) for log in logs}
+        self._fetch_blocks(sorted(wanted - self._blocks.keys()))
+        contract = hexed(self._terms.contract)
+        for log in sorted(logs, key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16))):
+            if log["address"].lower() != contract or log.get("removed"):
+                raise LedgerProblem("the ledger answered with a log of another contract, or a removed one")
+            number, hash_ = int(log["blockNumber"], 16), unhexed(log["blockHash"])
+            if self._blocks[number].hash != hash_:
+                self._fetch_blocks([number])  # reorganised since it was kept
+                if self._blocks[number].hash != hash_:
+                    raise LedgerProblem(f"a log names another block {number} than the chain has", "try again")
+            topics = [unhexed(topic) for topic in log["topics"]]
+            event = decode_event(topics, bytes.fromhex(log["data"][2:]))
+            yield Placed(
+                event, self._blocks[number], unhexed(log["transactionHash"]), int(log["logIndex"], 16)
+            )
+
+    def _fetch_blocks(self, numbers: list[int]) -> None:
+        answers = self._rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
+        for number, answer in zip(numbers, answers, strict=True):
+            if not isinstance(answer, dict):
+                raise LedgerProblem(f"the ledger has a log in block {number} but not the block")
+            self._blocks[number] = _block(answer)
+
+    def _header(self, which: str) -> Block | None:
+        answer = self._rpc.call("eth_getBlockByNumber", [which, False])
+        return None if answer is None else _block(answer)
+
+    def _send_raw(self, raw: bytes) -> None:
+        try:
+            self._rpc.call("eth_sendRawTransaction", [hexed(raw)])
+        except RpcError as error:
+            # The texts differ between nodes and are only a hint; the receipt decides in the end.
+            if not any(known in error.text.lower() for known in ("already known", "already imported")):
+                raise
+
+
+_ANOTHER_HINT = "the ledger file belongs to another chain; get the right one from a member"
+
+
+def gas_bound(call: ContractCall) -> int:
+    """The most gas a call can use."""
+    if not isinstance(call, BatchCall):
+        return 2 * GAS_CALL
+    steps = sum(
+        (GAS_REGISTER if step.lifecycle else GAS_ACT) + GAS_INPUT * len(step.inputs) for step in call.steps
+    )
+    return GAS_CALL + GAS_ANCHOR * len(call.anchors) + steps
+
+
+def _block(answer: dict[str, Any]) -> Block:
+    try:
+        return Block(int(answer["number"], 16), unhexed(answer["hash"]), int(answer["timestamp"], 16))
+    except (KeyError, TypeError, ValueError, RecordInvalid) as error:
+        raise LedgerProblem("the ledger answered with a block this program cannot read") from error
+
+
+def open_ledger(file: LedgerFile) -> EvmLedger:
+    """Connect to the chain of a ledger file that is reached by `rpc`, and check that it is the pinned one."""
+    ledger = EvmLedger(Rpc(file.location), file.terms)
+    ledger.check()
+    return ledger

@@ -1,0 +1,138 @@
+"""A ledger in memory: the executable specification behind the same interface, for tests.
+
+Takes the very bytes a chain takes (signed transactions with the contracts' call data), so a test that
+passes here has exercised encoding, signing and recovery too. One block per transaction, final at once,
+nothing is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from coincurve import PublicKey
+from eth_account import Account
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
+
+from proml.contracts.abi import decode_call, encode_call
+from proml.contracts.consent import consent_digest
+from proml.core.call import AddKeyCall, BatchCall, Call, ContractCall, Founder
+from proml.core.digest import keccak256, word
+from proml.core.event import Block, Event, Placed
+from proml.core.history import SharedHistory
+from proml.core.lifecycle import Table
+from proml.core.refusal import Reason
+from proml.errors import LedgerProblem
+from proml.interfaces import Receipt, SignedTransaction, Standing, Terms, Transaction
+
+SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+GAS = 16_000_000
+
+
+class MemoryLedger:
+    """Founders, threshold and lifecycles as a deployment has them; block times count seconds from `start`."""
+
+    def __init__(
+        self, founders: Sequence[Founder], threshold: int, tables: Sequence[Table], start: int = 0
+    ) -> None:
+        contract = keccak256(b"memory")[12:]
+        genesis = Block(0, keccak256(b"genesis" + word(start)), start)
+        self._terms = Terms(
+            chain_id=1337,
+            genesis=genesis.hash,
+            contract=contract,
+            deployed=1,
+            code=keccak256(b""),
+            finality=1,
+        )
+        self._blocks = [genesis]
+        self._events: list[Placed] = []
+        self._receipts: dict[bytes, Receipt] = {}
+        self._nonces: dict[bytes, int] = {}
+        self.shared = SharedHistory(self._terms.chain_id, contract)
+        self._mine(b"deploy", self.shared.found(founders, threshold, tables, 1))
+
+    @property
+    def terms(self) -> Terms:
+        """What pins this ledger."""
+        return self._terms
+
+    def head(self) -> Block:
+        """The newest block."""
+        return self._blocks[-1]
+
+    def block(self, number: int) -> Block | None:
+        """A block by number, None beyond the head."""
+        return self._blocks[number] if number < len(self._blocks) else None
+
+    def events(self, first: int, last: int) -> Iterator[Placed]:
+        """Events in blocks first..last."""
+        return iter([placed for placed in self._events if first <= placed.block.number <= last])
+
+    def standing(self, artefact: bytes) -> Standing | None:
+        """Word and head of an artefact."""
+        found = self.shared.artefacts.get(artefact)
+        return Standing(found.word, found.head) if found else None
+
+    def nonce(self, key: bytes) -> int:
+        """How many transactions of a key are in blocks."""
+        return self._nonces.get(key, 0)
+
+    def prepare(self, call: ContractCall, nonce: int) -> Transaction:
+        """The transaction for a call; free of charge here."""
+        return Transaction(self._terms.chain_id, nonce, self._terms.contract, encode_call(call), GAS, 0, 0)
+
+    def send(self, signed: SignedTransaction) -> None:
+        """Execute signed bytes as a block of their own; known bytes change nothing."""
+        transaction = keccak256(signed.raw)
+        if transaction in self._receipts:
+            return
+        fields: dict[str, Any] = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
+        sender = bytes.fromhex(Account.recover_transaction(signed.raw)[2:])
+        if fields["chainId"] != self._terms.chain_id or bytes(fields["to"]) != self._terms.contract:
+            raise LedgerProblem("the transaction is for another chain or contract")
+        if fields["nonce"] != self.nonce(sender):
+            raise LedgerProblem(f"nonce {fields['nonce']} is not the next one of this key")
+        self._nonces[sender] = self.nonce(sender) + 1
+        outcome = self._execute(Call(sender, len(self._blocks)), decode_call(bytes(fields["data"])))
+        self._mine(transaction, outcome)
+
+    def receipt(self, transaction: bytes) -> Receipt | None:
+        """The receipt of a transaction."""
+        return self._receipts.get(transaction)
+
+    def _execute(self, call: Call, asked: ContractCall) -> Reason | list[Event]:
+        if isinstance(asked, BatchCall):
+            return self.shared.batch(call, asked.anchors, asked.steps)
+        outcome: Reason | Event
+        if isinstance(asked, AddKeyCall):
+            consented = self._consented(call, asked)
+            outcome = self.shared.add_key(call, asked.key, asked.scope, asked.expires, consented)
+        else:
+            outcome = self.shared.revoke_key(call, asked.key, asked.compromised_since)
+        return outcome if isinstance(outcome, Reason) else [outcome]
+
+    def _consented(self, call: Call, asked: AddKeyCall) -> bool:
+        caller = self.shared.keys.get(call.key)
+        s, v = int.from_bytes(asked.consent[32:64], "big"), asked.consent[64]
+        if caller is None or s > SECP256K1_HALF_ORDER or v not in (27, 28):
+            return False
+        digest = consent_digest(self._terms, caller.organisation, asked.key, asked.scope, asked.expires)
+        signature = asked.consent[:64] + bytes([v - 27])
+        try:
+            public = PublicKey.from_signature_and_message(signature, digest, hasher=None)
+        except ValueError:  # no point on the curve: nobody signed
+            return False
+        return keccak256(public.format(compressed=False)[1:])[12:] == asked.key
+
+    def _mine(self, transaction: bytes, outcome: Reason | list[Event]) -> None:
+        number = len(self._blocks)
+        before = self._blocks[-1]
+        block = Block(number, keccak256(before.hash + transaction), before.time + 1)
+        events = [] if isinstance(outcome, Reason) else outcome
+        placed = tuple(Placed(event, block, transaction, index) for index, event in enumerate(events))
+        self._blocks.append(block)
+        self._events.extend(placed)
+        reason = outcome if isinstance(outcome, Reason) else None
+        self._receipts[transaction] = Receipt(transaction, block, reason is None, 0, placed, reason)

@@ -49,7 +49,7 @@ class LocalSigner:
             "type": 2,
             "chainId": transaction.chain_id,
             "nonce": transaction.nonce,
-            "to": hexed(transaction.to) if transaction.to else b"",
+            "to": transaction.to,
             "value": 0,
             "data": transaction.call,
             "gas": transaction.gas,

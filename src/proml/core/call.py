@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from proml.core.event import Input
+from proml.core.consortium import Actor
+from proml.core.event import Acted, Input, Registered, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,13 @@ class StepCall:
     subject: bytes
     inputs: tuple[Input, ...] = ()
 
+    def event(self, artefact: bytes, actor: Actor, state: int) -> Step:
+        """What the contracts emit when they accept the step; `state` is the one it leads to."""
+        content = (self.action, state, self.record, self.inputs)
+        if self.lifecycle:
+            return Registered(artefact, self.subject, actor, self.lifecycle, *content)
+        return Acted(artefact, self.subject, actor, self.sequence, *content)
+
 
 @dataclass(frozen=True, slots=True)
 class AnchorCall:
@@ -50,7 +58,7 @@ class AnchorCall:
 
 @dataclass(frozen=True, slots=True)
 class BatchCall:
-    """Anchors, then steps, in one transaction; at most 32 anchors, 128 steps, 256 inputs in all."""
+    """Anchors, then steps, in one transaction; at most 32 anchors, 64 steps, 128 inputs in all."""
 
     anchors: tuple[AnchorCall, ...] = ()
     steps: tuple[StepCall, ...] = ()

@@ -102,6 +102,11 @@ class Key:
             | self.compromised_since << 144
         )
 
+    @property
+    def in_range(self) -> bool:
+        """Whether it has a scope, of those that exist, and ends after it starts, within 40 bits."""
+        return 0 < self.scope <= ALL_SCOPES and (self.expires == 0 or self.start < self.expires < 2**40)
+
     def refusal(self, block: int) -> Reason | None:
         """Why the key may not act in `block`, or None."""
         if self.revoked and block >= self.revoked:

@@ -46,10 +46,13 @@ from proml.core.event import (
     next_anchor_head,
     next_head,
 )
-from proml.core.lifecycle import Rule, Table
+from proml.core.lifecycle import MAX_INPUTS, Rule, Table
 from proml.core.refusal import Reason
+from proml.errors import LifecycleInvalid
 
 ZERO_KEY = bytes(20)
+MAX_FOUNDERS = 32
+MAX_TABLES = 16
 
 
 @dataclass(slots=True)
@@ -79,13 +82,11 @@ class SharedHistory:
         """The constructor: admit founders, set the threshold, admit the first lifecycles.
 
         Raises:
-            ValueError: where the constructor reverts; there is then no contract at all.
+            ValueError: where the constructor reverts; there is then no contract at all, and this
+                object is of no more use.
         """
-        keys = [founder.key for founder in founders]
-        if not founders or not 1 <= threshold <= len(founders):
-            raise ValueError("threshold out of range")
-        if len(set(keys)) != len(keys) or ZERO_KEY in keys:
-            raise ValueError("founders need different keys")
+        if len(founders) > MAX_FOUNDERS or len(tables) > MAX_TABLES:
+            raise ValueError(f"at most {MAX_FOUNDERS} founders and {MAX_TABLES} lifecycles at once")
         events: list[Event] = []
         for number, founder in enumerate(founders, start=1):
             events.append(OrganisationAdmitted(number, founder.roles, founder.profile))
@@ -95,7 +96,9 @@ class SharedHistory:
             words = tuple(rule.word for rule in table.rules)
             events.append(LifecycleAdmitted(number, table.id, table.properties, table.document, words))
         for event in events:
-            self.accept(event, block)
+            problem = self.accept(event, block)
+            if problem:
+                raise ValueError(problem)
         return events
 
     # --- keys -------------------------------------------------------------------------------
@@ -125,7 +128,7 @@ class SharedHistory:
         organisation = self.scoped(call, "govern")
         if isinstance(organisation, Reason):
             return organisation
-        if not 0 < scope <= ALL_SCOPES or (expires and not call.block < expires < 2**40):
+        if not Key(organisation.number, scope, call.block, expires).in_range:
             return Reason.OUT_OF_RANGE
         if key == ZERO_KEY or key in self.keys:
             return Reason.KEY_IN_USE
@@ -173,10 +176,16 @@ class SharedHistory:
     def batch(
         self, call: Call, anchors: Sequence[AnchorCall], steps: Sequence[StepCall]
     ) -> Reason | list[Event]:
-        """Anchors, then steps, in one transaction; a refused item becomes a `Refused` event."""
+        """Anchors, then steps, in one transaction; a refused item becomes a `Refused` event.
+
+        As a whole it is refused when the key may not record, or a step names more than 32 inputs. The
+        numbers of anchors, steps and inputs are bounded where calls are encoded (contracts/abi.py).
+        """
         organisation = self.scoped(call, "record")
         if isinstance(organisation, Reason):
             return organisation
+        if any(len(asked.inputs) > MAX_INPUTS for asked in steps):
+            return Reason.INPUTS_UNBALANCED
         actor = Actor(organisation.number, call.key)
         outcomes: list[tuple[bytes, Reason | Event]] = [
             (anchor.root, self._anchor(actor, anchor)) for anchor in anchors
@@ -220,7 +229,7 @@ class SharedHistory:
         if rule is None:
             return Reason.NO_TRANSITION
         refusal = self._actor_refusal(present, rule, actor) or self._content_refusal(rule, asked)
-        return refusal or (present, rule, _event(artefact, actor, rule, asked))
+        return refusal or (present, rule, asked.event(artefact, actor, rule.following))
 
     def _actor_refusal(self, present: Artefact, rule: Rule, actor: Actor) -> Reason | None:
         """Rules 6 to 8."""
@@ -308,21 +317,26 @@ class SharedHistory:
 
     def _accept_key(self, event: KeyAdded | KeyRevoked, block: int) -> str | None:
         known = self.keys.get(event.key)
+        name = f"key 0x{event.key.hex()}"
         if isinstance(event, KeyAdded):
-            if known is not None or event.organisation not in self.organisations:
-                return f"key 0x{event.key.hex()} was added twice, or to nobody"
+            if known is not None or event.key == ZERO_KEY or event.organisation not in self.organisations:
+                return f"{name} was added twice, or to nobody"
+            if not Key(event.organisation, event.scope, block, event.expires).in_range:
+                return f"{name} was added with a scope or an end that is out of range"
             self._add_key(event, block)
         else:
             if known is None or known.revoked or known.organisation != event.organisation:
-                return f"key 0x{event.key.hex()} was revoked twice, or was nobody's"
+                return f"{name} was revoked twice, or was nobody's"
+            if not known.start <= event.compromised_since <= block:
+                return f"{name} cannot have been compromised since block {event.compromised_since}"
             self._revoke_key(event, block)
         return None
 
     def _accept_founding(self, event: OrganisationAdmitted | ThresholdSet, block: int) -> str | None:
         if isinstance(event, OrganisationAdmitted):
             number = event.organisation
-            if self.threshold or number != len(self.organisations) + 1:
-                return f"organisation {number} was admitted out of turn"
+            if self.threshold or number != len(self.organisations) + 1 or event.roles >= 2**64:
+                return f"organisation {number} was admitted out of turn, or with roles that do not exist"
             self.organisations[number] = Organisation(number, event.roles, event.profile, admitted=block)
         else:
             if self.threshold or not 1 <= event.threshold <= len(self.organisations):
@@ -337,6 +351,8 @@ class SharedHistory:
             return standing.text
         if isinstance(event, Registered) and event.lifecycle == 0:
             return "a registration names no lifecycle"
+        if len(event.inputs) > MAX_INPUTS:
+            return f"a step names {MAX_INPUTS} inputs at most"
         lifecycle = event.lifecycle if isinstance(event, Registered) else 0
         asked = StepCall(
             event.artefact, lifecycle, event.action, event.sequence, event.record, event.subject, event.inputs
@@ -360,9 +376,14 @@ class SharedHistory:
         return made.text if isinstance(made, Reason) else None
 
     def _accept_lifecycle(self, event: LifecycleAdmitted) -> str | None:
-        table = Table.from_words(event.properties, event.document, event.rules)
+        try:
+            table = Table.from_words(event.properties, event.document, event.rules)
+        except LifecycleInvalid as invalid:
+            return invalid.message
         if table.id != event.lifecycle or event.number != len(self.tables) + 1:
-            return f"lifecycle {event.number} is not the table its id names"
+            return f"lifecycle {event.number} is not the table its id names, or out of turn"
+        if table in self.tables.values():
+            return f"lifecycle {event.number} was admitted before"
         self.tables[event.number] = table
         return None
 
@@ -377,27 +398,3 @@ class SharedHistory:
         )
         organisation = self.organisations[event.organisation]
         self.organisations[event.organisation] = replace(organisation, keys=organisation.keys - 1)
-
-
-def _event(artefact: bytes, actor: Actor, rule: Rule, asked: StepCall) -> Step:
-    if asked.lifecycle:
-        return Registered(
-            artefact,
-            asked.subject,
-            actor,
-            asked.lifecycle,
-            asked.action,
-            rule.following,
-            asked.record,
-            asked.inputs,
-        )
-    return Acted(
-        artefact,
-        asked.subject,
-        actor,
-        asked.sequence,
-        asked.action,
-        rule.following,
-        asked.record,
-        asked.inputs,
-    )

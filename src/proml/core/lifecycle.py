@@ -32,6 +32,9 @@ _TRANSITION_KEYS = {
     "action", "from", "to", "roles", "differs", "duty", "inputs", "custodian", "subject", "approve", "recall",
 }  # fmt: skip
 _FLAGS = {"custodian": 4, "subject": 8, "approve": 16, "recall": 32}
+# What states and actions are called where only the ledger's numbers are known.
+_STATE_NUMBERS = tuple(f"state-{number}" for number in range(MAX_STATES))
+_ACTION_NUMBERS = tuple(f"action-{number}" for number in range(1, MAX_ACTIONS + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +146,13 @@ class Table:
 
     @classmethod
     def from_words(cls, properties: int, document: bytes, rules: tuple[int, ...]) -> Table:
-        """The table behind the words of a `LifecycleAdmitted` event."""
+        """The table behind the words of a `LifecycleAdmitted` event.
+
+        Raises:
+            LifecycleInvalid: for words the contracts do not admit.
+        """
         mask = 2**64 - 1
-        return cls(
+        table = cls(
             kind=properties & (2**32 - 1),
             usable=properties >> 32 & mask,
             terminal=properties >> 96 & mask,
@@ -153,6 +160,10 @@ class Table:
             document=document,
             rules=tuple(Rule.from_word(value) for value in rules),
         )
+        problem = admission_problem(table)
+        if problem or table.properties != properties:
+            raise LifecycleInvalid(problem or f"property word {properties:#066x} uses reserved bits")
+        return table
 
     def rule(self, state: int, action: int) -> Rule | None:
         """The rule for an action in a state, or None when there is no such transition."""
@@ -237,7 +248,10 @@ def parse(content: Mapping[str, Any]) -> Lifecycle:
     table = Table(
         kind_tag(kind), masks["usable"], masks["terminal"], masks["recalled"], sha256(document), tuple(rules)
     )
-    _check_table(table, states, actions)
+    problem = admission_problem(table, states, actions)
+    if problem:
+        raise LifecycleInvalid(problem)
+    _check_states(table, states)
     return Lifecycle(kind, str(content.get("about", "")), states, actions, duties, table, document)
 
 
@@ -321,22 +335,47 @@ def _rules(
     ]
 
 
-def _check_table(table: Table, states: tuple[str, ...], actions: tuple[str, ...]) -> None:
+def admission_problem(
+    table: Table, states: tuple[str, ...] = _STATE_NUMBERS, actions: tuple[str, ...] = _ACTION_NUMBERS
+) -> str | None:
+    """Why the contracts do not admit a table (lifecycles.vy, `_admit`), or None; the names are for the text.
+
+    Not checked, there as here: that a state can be reached, that a rule can ever be met.
+    """
     if not 1 <= len(table.rules) <= MAX_RULES:
-        raise LifecycleInvalid(f"a lifecycle has 1 to {MAX_RULES} transitions, not {len(table.rules)}")
+        return f"a lifecycle has 1 to {MAX_RULES} transitions, not {len(table.rules)}"
+    if not 0 < table.kind < 2**32:
+        return "the kind has no tag"
     if table.usable & (table.recalled | 1):
-        raise LifecycleInvalid("a recalled state, or none, cannot be usable")
+        return "a recalled state, or none, cannot be usable"
     seen: set[tuple[int, int]] = set()
     for rule in table.rules:
+        if rule.state >= MAX_STATES or rule.following >= MAX_STATES or not 1 <= rule.action <= MAX_ACTIONS:
+            return f"a transition from state {rule.state} by action {rule.action} is out of range"
         where = f"{actions[rule.action - 1]!r} in {states[rule.state]!r}"
         if (rule.state, rule.action) in seen:
-            raise LifecycleInvalid(f"two transitions for {where}")
+            return f"two transitions for {where}"
         seen.add((rule.state, rule.action))
-        if table.terminal >> rule.state & 1:
-            raise LifecycleInvalid(f"{where} leaves a terminal state")
-        if rule.following == 0:
-            raise LifecycleInvalid(f"{where} leads back to {NONE!r}")
-    _check_states(table, states)
+        problem = _rule_problem(table, rule)
+        if problem:
+            return f"{where} {problem}"
+    return None
+
+
+def _rule_problem(table: Table, rule: Rule) -> str | None:
+    if table.terminal >> rule.state & 1:
+        return "leaves a terminal state"
+    if rule.following == 0:
+        return f"leads back to {NONE!r}"
+    if rule.usable != bool(table.usable >> rule.following & 1):
+        return "disagrees with the usable states"
+    # A recall that leads elsewhere, or an entry into a recalled state that is no recall, would let two
+    # readers disagree on what is tainted.
+    if rule.recall != bool(table.recalled >> rule.following & 1):
+        return "is a recall exactly when it leads to a recalled state"
+    if rule.duty > MAX_DUTIES or rule.differs >> MAX_DUTIES + 1:
+        return "names a duty that does not exist"
+    return None
 
 
 def _check_states(table: Table, states: tuple[str, ...]) -> None:

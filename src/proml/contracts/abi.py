@@ -59,8 +59,8 @@ ARTEFACT = selector("artefact(bytes32)")
 REFUSED_ERROR = selector("Refused(uint256)")
 
 MAX_ANCHORS = 32
-MAX_STEPS = 128
-MAX_BATCH_INPUTS = 256
+MAX_STEPS = 64
+MAX_BATCH_INPUTS = 128
 CONSENT_BYTES = 65
 
 Row = Sequence[int | bytes]

@@ -66,6 +66,7 @@ FLAG_CUSTODIAN: constant(uint256) = 4  # the custodian's organisation only
 FLAG_SUBJECT: constant(uint256) = 8  # a subject must be given
 FLAG_APPROVE: constant(uint256) = 16  # the key needs scope `approve`
 FLAG_RECALL: constant(uint256) = 32  # taints every descendant
+FLAG_END: constant(uint256) = 6
 
 MAX_DUTY: constant(uint256) = 6
 
@@ -101,8 +102,8 @@ def __init__(tables: DynArray[Table, MAX_TABLES], rules: DynArray[uint256, MAX_A
 def _admit(properties: uint256, document: bytes32, rules: DynArray[uint256, MAX_RULES]):
     """
     @dev Checks what a later transition relies on: one rule per (state, action), no rule out of a
-         terminal state, the usable flag equal to the property word. Reachability and names are the
-         business of whoever proposes the table.
+         terminal state, no flag that nothing enforces, the usable and recall flags equal to the
+         property word. Reachability and names are the business of whoever proposes the table.
     """
     lifecycle: bytes32 = keccak256(abi_encode(properties, document, rules))
     assert self.numbers[lifecycle] == 0, "lifecycles: admitted already"
@@ -123,7 +124,10 @@ def _admit(properties: uint256, document: bytes32, rules: DynArray[uint256, MAX_
         assert state <= MAX_STATE and following >= 1 and following <= MAX_STATE, "lifecycles: state out of range"
         assert action != 0, "lifecycles: action out of range"
         assert ((terminal >> state) & 1) == 0, "lifecycles: exit from a terminal state"
-        assert ((usable >> following) & 1) == ((rule >> RULE_FLAGS) & FLAG_USABLE), "lifecycles: usable flag"
+        flags: uint256 = (rule >> RULE_FLAGS) & BYTE
+        assert (flags >> FLAG_END) == 0, "lifecycles: reserved bits"
+        assert ((usable >> following) & 1) == (flags & FLAG_USABLE), "lifecycles: usable flag"
+        assert ((recalled >> following) & 1) * FLAG_RECALL == (flags & FLAG_RECALL), "lifecycles: recall flag"
         assert ((rule >> RULE_DUTY) & BYTE) <= MAX_DUTY, "lifecycles: duty out of range"
         assert ((rule >> RULE_DIFFERS) & BYTE) < 2 ** (MAX_DUTY + 1), "lifecycles: duty out of range"
         # Approvals by several organisations have their place in the word and no call yet: a rule
@@ -162,8 +166,9 @@ def lifecycle_number(lifecycle: bytes32) -> uint256:
 
 @external
 @view
-def rule(number: uint256, state: uint8, action: uint8) -> uint256:
+def rule(number: uint16, state: uint8, action: uint8) -> uint256:
     """
     @notice The rule word of a transition, 0 if there is no such transition.
     """
-    return self.rules[(number << 16) | (convert(state, uint256) << 8) | convert(action, uint256)]
+    at: uint256 = (convert(number, uint256) << 16) | (convert(state, uint256) << 8)
+    return self.rules[at | convert(action, uint256)]

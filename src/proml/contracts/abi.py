@@ -26,7 +26,7 @@ from proml.core.event import (
     Registered,
     ThresholdSet,
 )
-from proml.core.lifecycle import Table
+from proml.core.lifecycle import MAX_ACTIONS, MAX_INPUTS, Table
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem, RecordInvalid
 
@@ -61,6 +61,7 @@ REFUSED_ERROR = selector("Refused(uint256)")
 MAX_ANCHORS = 32
 MAX_STEPS = 64
 MAX_BATCH_INPUTS = 128
+MAX_LIFECYCLE = 2**16 - 1
 CONSENT_BYTES = 65
 
 Row = Sequence[int | bytes]
@@ -83,7 +84,8 @@ def encode_call(call: ContractCall) -> bytes:
     """The transaction data of a call.
 
     Raises:
-        RecordInvalid: when a batch exceeds what the contract takes at once, or a consent is not 65 bytes.
+        RecordInvalid: when a batch exceeds what the contract takes at once, a number does not fit its
+            place, or a consent is not 65 bytes: the contract would revert without a reason.
     """
     match call:
         case BatchCall():
@@ -103,6 +105,11 @@ def _encode_batch(call: BatchCall) -> bytes:
         raise RecordInvalid(
             f"a batch takes {MAX_ANCHORS} anchors, {MAX_STEPS} steps and {MAX_BATCH_INPUTS} inputs at most"
         )
+    for step in call.steps:
+        if len(step.inputs) > MAX_INPUTS or step.action > MAX_ACTIONS or step.lifecycle > MAX_LIFECYCLE:
+            raise RecordInvalid(
+                f"a step takes {MAX_INPUTS} inputs, actions <= {MAX_ACTIONS}, lifecycles <= {MAX_LIFECYCLE}"
+            )
     steps = [
         (s.artefact, s.lifecycle, s.action, s.sequence, s.record, s.subject, len(s.inputs))
         for s in call.steps
@@ -116,6 +123,17 @@ def decode_call(data: bytes) -> ContractCall:
     Raises:
         LedgerProblem: when it is no call of these contracts, or not in canonical form.
     """
+    call = _decode_call(data)
+    try:
+        canonical = encode_call(call) == data
+    except RecordInvalid:
+        canonical = False
+    if not canonical:
+        raise LedgerProblem("the call data is not in canonical form")
+    return call
+
+
+def _decode_call(data: bytes) -> ContractCall:
     reader = _Reader(data[4:], "call data")
     if data[:4] == BATCH:
         anchors, steps, inputs = reader.tables(0, 2, 7, 2)

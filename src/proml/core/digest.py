@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 
-from eth_hash.auto import keccak as _keccak
+from sha3 import keccak_256
 
 from proml.errors import RecordInvalid
 
 DIGEST_BYTES = 32
 ZERO = bytes(DIGEST_BYTES)
+_HEXED = re.compile("0x(?:[0-9a-f]{2})*")
 
 
 def sha256(content: bytes) -> bytes:
@@ -23,7 +25,7 @@ def sha256(content: bytes) -> bytes:
 
 def keccak256(content: bytes) -> bytes:
     """Keccak-256 of `content` as Ethereum uses it, 32 bytes (not FIPS 202 SHA3-256)."""
-    return bytes(_keccak(content))
+    return bytes(keccak_256(content).digest())
 
 
 def expand(key: bytes, purpose: str, suffix: bytes = b"") -> bytes:
@@ -47,17 +49,11 @@ def unhexed(text: object, length: int = DIGEST_BYTES) -> bytes:
     Raises:
         RecordInvalid: when it is not `0x` followed by 2 * length lower-case hexadecimal digits.
     """
-    if (
-        isinstance(text, str)
-        and len(text) == 2 + 2 * length
-        and text.startswith("0x")
-        and text == text.lower()
-    ):
-        try:
-            return bytes.fromhex(text[2:])
-        except ValueError:
-            pass
-    raise RecordInvalid(f"{str(text)[:80]!r} is not 0x and {2 * length} lower-case hexadecimal digits")
+    # Not bytes.fromhex alone: it skips white space, so that other texts would name the same bytes.
+    if isinstance(text, str) and len(text) == 2 + 2 * length and _HEXED.fullmatch(text):
+        return bytes.fromhex(text[2:])
+    found = repr(text[:80]) if isinstance(text, str) else f"a {type(text).__name__}"
+    raise RecordInvalid(f"{found} is not 0x and {2 * length} lower-case hexadecimal digits")
 
 
 def word(value: int | bytes) -> bytes:
@@ -68,6 +64,8 @@ def word(value: int | bytes) -> bytes:
             values they made themselves.
     """
     if isinstance(value, int):
+        if not 0 <= value < 2**256:
+            raise ValueError(f"{value} is not an unsigned integer of 32 bytes")
         return value.to_bytes(32, "big")
     if len(value) != 32:
         raise ValueError(f"a word has 32 bytes, not {len(value)}")

@@ -18,7 +18,7 @@ from proml.core.event import Block, Placed
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem, RecordInvalid, WrongLedger
 from proml.interfaces import Receipt, SignedTransaction, Standing, Terms, Transaction
-from proml.ledger.rpc import Rpc, RpcError
+from proml.ledger.rpc import Questions, Rpc, RpcError
 from proml.trust import LedgerFile
 
 # Upper bounds with every guard on (docs/contracts.md, "Gas"); the difference is given back. Nothing is
@@ -41,7 +41,7 @@ class EvmLedger:
         send: how signed bytes go out; by default `eth_sendRawTransaction`.
     """
 
-    def __init__(self, rpc: Rpc, terms: Terms, send: Callable[[bytes], object] | None = None) -> None:
+    def __init__(self, rpc: Questions, terms: Terms, send: Callable[[bytes], object] | None = None) -> None:
         self._rpc = rpc
         self._terms = terms
         self._send = send or self._send_raw

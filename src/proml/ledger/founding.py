@@ -16,7 +16,7 @@ from proml.core.digest import hexed, keccak256, unhexed
 from proml.core.lifecycle import Table
 from proml.errors import LedgerProblem
 from proml.interfaces import Signer, Terms, Transaction
-from proml.ledger.rpc import Rpc
+from proml.ledger.rpc import Questions
 
 # Code deposit is 200 gas a byte and each rule a fresh slot; measured 3.1 million for the shipped tables.
 DEPLOY_GAS = 12_000_000
@@ -33,7 +33,7 @@ class Founding:
 
 
 def found(
-    rpc: Rpc, send: Callable[[bytes], object], deployer: Signer, founding: Founding, finality: int
+    rpc: Questions, send: Callable[[bytes], object], deployer: Signer, founding: Founding, finality: int
 ) -> Terms:
     """Deploy the shipped contract, wait for it, compare its code, and return the terms to pin.
 
@@ -73,7 +73,7 @@ def found(
     )
 
 
-def _wait(rpc: Rpc, transaction: bytes) -> dict[str, str]:
+def _wait(rpc: Questions, transaction: bytes) -> dict[str, str]:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         receipt = rpc.call("eth_getTransactionReceipt", [hexed(transaction)])

@@ -16,7 +16,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -49,6 +49,18 @@ class RpcError(LedgerProblem):
         self.code = code
         self.text = text
         self.revert = revert
+
+
+class Questions(Protocol):
+    """Whoever can ask a node: `Rpc`, or something that sees to it that there is a node to ask."""
+
+    def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+        """One call; see `Rpc.call`."""
+        ...
+
+    def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Several calls in one request; see `Rpc.batch`."""
+        ...
 
 
 class Rpc:

@@ -63,13 +63,16 @@ def path(leaves: Sequence[bytes], index: int) -> list[bytes]:
 def root_from_path(leaf: bytes, index: int, count: int, siblings: Sequence[bytes]) -> bytes:
     """The root that `leaf` at `index` of `count` leaves has under this path (RFC 9162 section 2.1.3.2).
 
-    Does not say whether that root is anchored anywhere: compare it with one you trust.
+    Does not say whether that root is anchored anywhere: compare it with one you trust, and `count` with
+    the count that is anchored beside it, since a root alone does not tell how many leaves it has.
 
     Raises:
         RecordInvalid: when index and count are impossible or the path is too short or too long.
     """
-    if not 0 <= index < count or len(siblings) > MAX_PATH:
+    if not 0 <= index < count:
         raise RecordInvalid(f"no leaf {index} in a tree of {count}")
+    if len(siblings) > MAX_PATH:
+        raise RecordInvalid("the Merkle path is too long")
     remaining = list(siblings)
     last = count - 1
     result = leaf

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from proml.core.digest import expand, hexed, sha256, unhexed
-from proml.core.document import canonical, parse
+from proml.core.document import CONTENT_DEPTH, MAX_BYTES, canonical, is_of_type, parse_canonical
+from proml.core.fields import check_field
 from proml.core.merkle import leaf_hash, path, root, root_from_path
 from proml.errors import RecordInvalid
 
@@ -50,7 +51,22 @@ DISCLOSURE_TYPE = "proml/disclosure"
 VERSION = 1
 KEY_BYTES = 32
 
+_DISCLOSURE_MEMBERS = {"type", "version", "commitment", "fields"}
+
 Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """What a disclosure proves of a record.
+
+    Attributes:
+        shown: the disclosed fields and their values.
+        absent: names that the record proves not to have; a name in neither was not spoken of.
+    """
+
+    shown: Record
+    absent: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -58,7 +74,7 @@ class SealedRecord:
     """A record with its key. The `repr` shows neither.
 
     Attributes:
-        record: the JSON object.
+        record: the JSON object; not to be changed any more.
         key: 32 random bytes; whoever has them and guesses a field can check the guess.
     """
 
@@ -94,7 +110,8 @@ def seal(record: Record, key: bytes) -> SealedRecord:
         key: 32 bytes from a cryptographic random source, used for this record only.
 
     Raises:
-        RecordInvalid: naming the field that is missing, unknown or without a canonical form.
+        RecordInvalid: naming the field that is missing, unknown, of another shape or without a
+            canonical form, or saying that the sealed record would have more than 4 MiB.
     """
     check(record)
     if len(key) != KEY_BYTES:
@@ -103,39 +120,45 @@ def seal(record: Record, key: bytes) -> SealedRecord:
 
 
 def check(record: Record) -> None:
-    """Raise RecordInvalid unless the fields are known, complete and canonical.
+    """Raise RecordInvalid unless the fields are known, complete, of their shapes and canonical.
 
     Does not check that what they say is true, nor that it agrees with the ledger.
     """
-    unknown = sorted(set(record) - set(FIELDS))
+    unknown = [name for name in record if name not in FIELDS]
     if unknown:
         raise RecordInvalid(f"a record has no field {unknown[0]!r}", "put what is your own under 'claims'")
     missing = [name for name in REQUIRED if name not in record]
     if missing:
         raise RecordInvalid(f"a record needs the field {missing[0]!r}")
-    if record["type"] != RECORD_TYPE or record["version"] != VERSION:
+    if not is_of_type(record, RECORD_TYPE, VERSION):
         raise RecordInvalid(
             f"record type {record['type']!r} version {record['version']!r} is not one this program knows",
             "a newer ProML may have written it",
         )
-    unhexed(record["artefact"])
-    canonical(dict(record))
+    for name, value in record.items():
+        check_field(name, value)
+    size = len(canonical(dict(record), CONTENT_DEPTH)) + _ENVELOPE_BYTES
+    if size > MAX_BYTES:
+        raise RecordInvalid(
+            f"the sealed record would have {size} bytes, more than the {MAX_BYTES} allowed",
+            "log what is long as observations, or keep it in a file and name that as an input",
+        )
 
 
 def open_sealed(content: bytes) -> SealedRecord:
-    """Read the stored bytes of a sealed record.
+    """Read the stored bytes of a sealed record, which are canonical JSON and nothing else.
 
     Raises:
         RecordInvalid: when they are not one. Does not check the commitment: compare it with the
             ledger's.
     """
-    value = parse(content, "a sealed record")
-    if value.get("type") != SEALED_TYPE or value.get("version") != VERSION:
+    value = parse_canonical(content, "a sealed record")
+    if not is_of_type(value, SEALED_TYPE):
         raise RecordInvalid("not a sealed record of version 1")
     record = value.get("record")
     if not isinstance(record, dict) or set(value) != {"type", "version", "key", "record"}:
         raise RecordInvalid("a sealed record has exactly type, version, key and record")
-    return seal(record, unhexed(value.get("key"), KEY_BYTES))
+    return seal(record, unhexed(value["key"], KEY_BYTES))
 
 
 def is_named(digest: bytes, content: bytes) -> bool:
@@ -163,12 +186,16 @@ def disclose(sealed: SealedRecord, names: Iterable[str]) -> dict[str, Any]:
 
     The salts of other fields are independent under HKDF, so what is shown tells nothing of the rest.
 
+    Args:
+        sealed: the record with its key.
+        names: out of `FIELDS`; one given twice is shown once.
+
     Raises:
         RecordInvalid: for a name that no record can have.
     """
     leaves = _leaves(sealed.record, sealed.key)
     fields = []
-    for name in names:
+    for name in dict.fromkeys(names):
         if name not in FIELDS:
             raise RecordInvalid(f"a record has no field {name!r}", f"fields are {', '.join(FIELDS)}")
         position = FIELDS.index(name)
@@ -188,28 +215,50 @@ def disclose(sealed: SealedRecord, names: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def read_disclosure(document: Mapping[str, Any], commitment: bytes) -> dict[str, Any]:
+def read_disclosure(document: Mapping[str, Any], commitment: bytes) -> Disclosure:
     """The disclosed fields, each checked against a commitment taken from the ledger.
 
-    A name that is in the result with value None was proven absent if its entry had no `value`.
+    Args:
+        document: the parsed document; every member is checked, unknown ones are refused.
+        commitment: 32 bytes that stand on the ledger, not those that the document names.
 
     Raises:
-        RecordInvalid: when any field does not belong to that commitment.
+        RecordInvalid: when any field does not belong to that commitment or has not its shape.
     """
-    if document.get("type") != DISCLOSURE_TYPE or document.get("version") != VERSION:
+    entries = document.get("fields")
+    if not is_of_type(document, DISCLOSURE_TYPE) or not isinstance(entries, list):
         raise RecordInvalid("not a disclosure of version 1")
+    if set(document) != _DISCLOSURE_MEMBERS or unhexed(document["commitment"]) != commitment:
+        raise RecordInvalid(f"the disclosure does not speak of the record {hexed(commitment)}")
     shown: dict[str, Any] = {}
-    for entry in document.get("fields", []):
-        name = entry.get("name")
-        if name not in FIELDS or name in shown:
-            raise RecordInvalid(f"a disclosure shows the field {str(name)[:40]!r} twice, or there is none")
-        content = [name, entry["value"]] if "value" in entry else [name]
-        leaf = leaf_hash(unhexed(entry.get("salt")) + canonical(content))
-        siblings = [unhexed(sibling) for sibling in entry.get("path", [])]
-        if root_from_path(leaf, FIELDS.index(name), len(FIELDS), siblings) != commitment:
-            raise RecordInvalid(f"the disclosed field {name!r} is not part of the record {hexed(commitment)}")
-        shown[name] = entry.get("value")
-    return shown
+    absent: set[str] = set()
+    for entry in entries:
+        name = _disclosed(entry, commitment)
+        if name in shown or name in absent:
+            raise RecordInvalid(f"a disclosure shows the field {name!r} twice")
+        if "value" in entry:
+            shown[name] = entry["value"]
+        else:
+            absent.add(name)
+    return Disclosure(shown, frozenset(absent))
+
+
+def _disclosed(entry: Any, commitment: bytes) -> str:
+    """The name of the field that an entry of a disclosure shows, or shows to be absent."""
+    if not isinstance(entry, dict) or set(entry) - {"value"} != {"name", "salt", "path"}:
+        raise RecordInvalid("each field of a disclosure has name, salt, path and perhaps value")
+    name, siblings = entry["name"], entry["path"]
+    if name not in FIELDS or not isinstance(siblings, list):
+        raise RecordInvalid(f"a record has no field {str(name)[:40]!r}, or its path is not an array")
+    content = [name]
+    if "value" in entry:
+        check_field(name, entry["value"])
+        content.append(entry["value"])
+    leaf = leaf_hash(unhexed(entry["salt"]) + canonical(content))
+    hashes = [unhexed(sibling) for sibling in siblings]
+    if root_from_path(leaf, FIELDS.index(name), len(FIELDS), hashes) != commitment:
+        raise RecordInvalid(f"the disclosed field {name!r} is not part of the record {hexed(commitment)}")
+    return str(name)
 
 
 def _salt(key: bytes, name: str) -> bytes:
@@ -221,3 +270,7 @@ def _leaves(record: Record, key: bytes) -> list[bytes]:
         leaf_hash(_salt(key, name) + canonical([name, record[name]] if name in record else [name]))
         for name in FIELDS
     ]
+
+
+# What a sealed record has besides the record itself; canonical JSON nests byte for byte.
+_ENVELOPE_BYTES = len(SealedRecord({}, bytes(KEY_BYTES)).content) - len(canonical({}))

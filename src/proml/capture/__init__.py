@@ -1,0 +1,1 @@
+"""What a training script loads: runs, fingerprints, the environment; it writes to the journal only."""

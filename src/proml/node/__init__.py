@@ -1,0 +1,1 @@
+"""A participant's server side: what takes the journal to the ledger."""

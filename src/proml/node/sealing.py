@@ -1,0 +1,216 @@
+"""Sealing: drafts from the journal become records, commitments and intents for the ledger.
+
+What is not known while a script runs is filled in here: the artefact's id, the sequence each step will
+get, and which artefact and sequence the bytes that were used belong to.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from proml.capture.draft import Reference, Subject
+from proml.capture.plain import plain
+from proml.core.call import AnchorCall, StepCall
+from proml.core.digest import ZERO, hexed, unhexed
+from proml.core.event import Input
+from proml.core.lifecycle import Lifecycle
+from proml.core.record import KEY_BYTES, RECORD_TYPE, VERSION, seal, subject_commitment
+from proml.errors import NotFound
+from proml.interfaces import Storage
+from proml.node.outbox import Outbox
+from proml.node.view import LedgerView
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a record shall say, apart from what sealing fills in.
+
+    Attributes:
+        artefact: 32-byte id.
+        lifecycle: of the artefact.
+        action: name of the action.
+        registers: whether this is the artefact's first step; `salt` is then 32 bytes.
+        subject: the bytes it speaks of.
+        inputs: references with the part each played.
+        content: further record fields: activity, parameters, metrics, claims, observations.
+    """
+
+    artefact: bytes
+    lifecycle: Lifecycle
+    action: str
+    name: str | None = None
+    salt: bytes | None = None
+    subject: Subject | None = None
+    inputs: tuple[tuple[Reference, str], ...] = ()
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Sealer:
+    """Turns statements into intents; knows the ledger's chronicle and what is queued on top of it."""
+
+    def __init__(
+        self, ledger: LedgerView, storage: Storage, outbox: Outbox, discoverable: Iterable[str]
+    ) -> None:
+        """Use `ledger` as it was when the view was taken."""
+        self._ledger = ledger
+        self._storage = storage
+        self._outbox = outbox
+        self._discoverable = frozenset(discoverable)
+        # Sequences that queued intents will reach, on top of the chronicle.
+        self._queued: dict[bytes, int] = {}
+        for intent in [*outbox.intents("waiting"), *outbox.intents("sent")]:
+            if intent.what == "step":
+                self._queued[intent.artefact] = max(self._sequence(intent.artefact), intent.call["sequence"])
+
+    def seal(self, statement: Statement, created: float) -> int:
+        """Seal a record, store it, and queue its step; returns the intent's number.
+
+        The record is in storage before the intent is: an intent never names a record that is lost.
+
+        Raises:
+            NotFound: an input or the artefact is not to be found on the ledger.
+            RecordInvalid: what the statement says has no canonical form.
+        """
+        key = secrets.token_bytes(KEY_BYTES)
+        number = self._ledger.number_of(statement.lifecycle)
+        sequence = 1 if statement.salt else self._sequence(statement.artefact) + 1
+        inputs, listed = self._inputs(statement.inputs)
+        record: dict[str, Any] = {
+            "type": RECORD_TYPE,
+            "version": VERSION,
+            "artefact": hexed(statement.artefact),
+            "kind": statement.lifecycle.kind,
+            "action": statement.action,
+            "sequence": sequence,
+            "actor": {"organisation": self._ledger.organisation, "key": hexed(self._ledger.key)},
+            **{name: plain(value) for name, value in statement.content.items() if value},
+        }
+        if statement.name:
+            record["name"] = statement.name
+        if statement.subject:
+            record["subject"] = statement.subject.document()
+        if listed:
+            record["inputs"] = listed
+        sealed = seal(record, key)
+        call = StepCall(
+            artefact=statement.salt or statement.artefact,
+            lifecycle=number if statement.salt else 0,
+            action=statement.lifecycle.action_number(statement.action),
+            sequence=sequence,
+            record=sealed.commitment,
+            subject=self._subject(statement, key),
+            inputs=inputs,
+        )
+        self._storage.put(sealed.commitment, sealed.content)
+        label = " ".join(filter(None, (statement.action, statement.lifecycle.kind, statement.name)))
+        intent = self._outbox.add_intent("step", label, statement.artefact, step_document(call), created)
+        self._queued[statement.artefact] = sequence
+        if statement.subject:
+            self._outbox.add_known(unhexed(statement.subject.sha256), statement.artefact, sequence)
+        return intent
+
+    def find(self, reference: Reference) -> tuple[bytes, int] | None:
+        """The artefact a reference means, and the sequence at which it is (or had those bytes).
+
+        Bytes that several artefacts had mean the one that was registered first: whoever registers a
+        copy later does not take the history over.
+        """
+        if reference.salt is not None:
+            artefact = self._ledger.id_of(unhexed(reference.salt))
+            return artefact, self._sequence(artefact)
+        if reference.artefact is not None:
+            artefact = unhexed(reference.artefact)
+            sequence = self._sequence(artefact)
+            return (artefact, sequence) if sequence else None
+        assert reference.subject is not None
+        return self._with_bytes(unhexed(reference.subject.sha256))
+
+    def _with_bytes(self, digest: bytes) -> tuple[bytes, int] | None:
+        public = [(t.step.artefact, t.sequence) for t in self._ledger.chronicle.with_subject(digest)]
+        own = [
+            (artefact, sequence)
+            for artefact, sequence in self._outbox.known(digest)
+            if sequence <= self._sequence(artefact)
+        ]
+        found = public + [pair for pair in own if pair not in public]
+        if not found:
+            return None
+        first = min((artefact for artefact, _ in found), key=self._ledger.age)
+        return first, max(sequence for artefact, sequence in found if artefact == first)
+
+    def _sequence(self, artefact: bytes) -> int:
+        standing = self._ledger.chronicle.shared.artefacts.get(artefact)
+        return max(standing.sequence if standing else 0, self._queued.get(artefact, 0))
+
+    def _subject(self, statement: Statement, key: bytes) -> bytes:
+        if statement.subject is None:
+            return ZERO
+        digest = unhexed(statement.subject.sha256)
+        if statement.lifecycle.kind in self._discoverable:
+            return digest
+        return subject_commitment(key, digest)
+
+    def _inputs(
+        self, references: tuple[tuple[Reference, str], ...]
+    ) -> tuple[tuple[Input, ...], list[dict[str, Any]]]:
+        """Inputs for the ledger, and all of them, unregistered ones too, for the record."""
+        inputs: dict[Input, None] = {}
+        listed: list[dict[str, Any]] = []
+        for reference, part in references:
+            found = self.find(reference)
+            entry: dict[str, Any] = {"part": part}
+            if found is not None:
+                artefact, sequence = found
+                inputs[Input(artefact, sequence)] = None
+                entry |= {"artefact": hexed(artefact), "sequence": sequence}
+                if reference.subject:
+                    entry["digest"] = reference.subject.sha256
+            elif reference.subject is not None:
+                entry |= reference.subject.document()
+            else:
+                named = reference.artefact or reference.salt
+                raise NotFound(
+                    f"input {named} is not on the ledger", "register it, or push what registers it"
+                )
+            if entry not in listed:
+                listed.append(entry)
+        return tuple(inputs), listed
+
+
+def step_document(step: StepCall) -> dict[str, Any]:
+    """The JSON form of a step call, as an intent keeps it."""
+    return {
+        "artefact": hexed(step.artefact),
+        "lifecycle": step.lifecycle,
+        "action": step.action,
+        "sequence": step.sequence,
+        "record": hexed(step.record),
+        "subject": hexed(step.subject),
+        "inputs": [[hexed(entry.artefact), entry.sequence] for entry in step.inputs],
+    }
+
+
+def read_step(document: Mapping[str, Any]) -> StepCall:
+    """The step call behind its JSON form."""
+    return StepCall(
+        unhexed(document["artefact"]),
+        document["lifecycle"],
+        document["action"],
+        document["sequence"],
+        unhexed(document["record"]),
+        unhexed(document["subject"]),
+        tuple(Input(unhexed(artefact), sequence) for artefact, sequence in document["inputs"]),
+    )
+
+
+def anchor_document(anchor: AnchorCall) -> dict[str, Any]:
+    """The JSON form of an anchor call."""
+    return {"root": hexed(anchor.root), "count": anchor.count}
+
+
+def read_anchor(document: Mapping[str, Any]) -> AnchorCall:
+    """The anchor call behind its JSON form."""
+    return AnchorCall(unhexed(document["root"]), document["count"])

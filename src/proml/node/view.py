@@ -1,0 +1,108 @@
+"""What a participant sees of the ledger when it is about to write: the chronicle, and who it is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proml.core.artefact import artefact_id
+from proml.core.chronicle import Chronicle
+from proml.core.history import SharedHistory
+from proml.core.lifecycle import Lifecycle
+from proml.errors import KeyProblem, UsageProblem
+from proml.interfaces import Ledger, Terms
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """What sealing needs to know of the ledger and of who writes to it.
+
+    Attributes:
+        terms: the pinned terms.
+        chronicle: all events up to the moment.
+        lifecycles: those whose files are at hand.
+        organisation: number of the writing organisation.
+        key: 20-byte address of the writing key.
+    """
+
+    terms: Terms
+    chronicle: Chronicle
+    lifecycles: tuple[Lifecycle, ...]
+    organisation: int
+    key: bytes
+
+    def id_of(self, salt: bytes) -> bytes:
+        """The id that a salt gives under this key."""
+        return artefact_id(self.terms.chain_id, self.terms.contract, self.key, salt)
+
+    def lifecycle_for(self, kind: str) -> Lifecycle:
+        """The lifecycle of a kind.
+
+        Raises:
+            UsageProblem: when there is none of that kind here; the hint lists those there are.
+        """
+        found = [lifecycle for lifecycle in self.lifecycles if lifecycle.kind == kind]
+        if not found:
+            kinds = ", ".join(lifecycle.kind for lifecycle in self.lifecycles)
+            raise UsageProblem(f"there is no lifecycle for the kind {kind!r}", f"kinds are {kinds}")
+        return found[-1]
+
+    def lifecycle_of(self, artefact: bytes) -> Lifecycle | None:
+        """The lifecycle of a registered artefact, None when it is not registered or its file is not here."""
+        standing = self.chronicle.shared.artefacts.get(artefact)
+        document = self.chronicle.documents.get(standing.lifecycle) if standing else None
+        return next((each for each in self.lifecycles if each.table.document == document), None)
+
+    def number_of(self, lifecycle: Lifecycle) -> int:
+        """The number under which the ledger knows a lifecycle.
+
+        Raises:
+            UsageProblem: when the ledger has not admitted it.
+        """
+        for number, table in self.chronicle.shared.tables.items():
+            if table.id == lifecycle.table.id:
+                return number
+        raise UsageProblem(
+            f"the ledger has not admitted this lifecycle of {lifecycle.kind!r}",
+            "it was made with other lifecycle files",
+        )
+
+    def age(self, artefact: bytes) -> tuple[int, int]:
+        """Sorts artefacts by when they were registered; those not on the ledger yet come last."""
+        history = self.chronicle.histories.get(artefact)
+        return (history[0].placed.block.number, history[0].placed.index) if history else (1 << 62, 0)
+
+
+def registering_action(lifecycle: Lifecycle) -> str:
+    """The action that registers, where a lifecycle has exactly one.
+
+    Raises:
+        UsageProblem: when it has several, so that one must be chosen.
+    """
+    names = sorted({lifecycle.action_name(rule.action) for rule in lifecycle.table.rules if rule.state == 0})
+    if len(names) != 1:
+        raise UsageProblem(
+            f"a {lifecycle.kind} can be registered by {', '.join(names)}", "choose one of them"
+        )
+    return names[0]
+
+
+def chronicle_of(ledger: Ledger) -> Chronicle:
+    """Every history of a ledger, from its first block to its newest."""
+    terms = ledger.terms
+    chronicle = Chronicle(SharedHistory(terms.chain_id, terms.contract))
+    return chronicle.take(ledger.events(terms.deployed, ledger.head().number))
+
+
+def view_of(ledger: Ledger, lifecycles: tuple[Lifecycle, ...], key: bytes) -> LedgerView:
+    """What the holder of `key` (20 bytes) sees of a ledger now.
+
+    Raises:
+        KeyProblem: when the key belongs to no member.
+    """
+    chronicle = chronicle_of(ledger)
+    known = chronicle.shared.keys.get(key)
+    if known is None:
+        raise KeyProblem(
+            f"the key 0x{key.hex()} belongs to no member of this consortium", "ask a member to add it"
+        )
+    return LedgerView(ledger.terms, chronicle, lifecycles, known.organisation, key)

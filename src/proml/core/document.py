@@ -24,6 +24,8 @@ EXACT_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
 CONTENT_DEPTH = 24
 MAX_BYTES = 4 * 1024 * 1024
+# Writes canonical JSON many times faster than rfc8785, of values that `_check_json` finds ordinary.
+_WRITER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 # A string as a whole, so that brackets inside it do not count, or one bracket.
 _BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
@@ -39,7 +41,8 @@ def canonical(value: Any, depth: int = MAX_DEPTH) -> bytes:
         RecordInvalid: for NaN and infinities, integers beyond +-(2**53 - 1) (carry them as
             strings), lone surrogates, keys that are not strings, or more levels than `depth`.
     """
-    _check_json(value, depth)
+    if _check_json(value, depth):
+        return _WRITER.encode(value).encode()
     try:
         return rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as error:
@@ -112,35 +115,42 @@ def _check_nesting(text: str) -> None:
             raise RecordInvalid("JSON nested too deeply")
 
 
-def _check_json(value: Any, depth: int) -> None:
+def _check_json(value: Any, depth: int) -> bool:
+    """Raise unless `value` has a canonical form; return whether `_WRITER` writes it too."""
     if depth < 0:
         raise RecordInvalid("JSON nested too deeply")
+    ordinary = True
     if isinstance(value, list | tuple):
         for item in value:
-            _check_json(item, depth - 1)
+            ordinary = _check_json(item, depth - 1) and ordinary
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise RecordInvalid(f"JSON object key {key!r} is not a string")
             _check_text(key)
-            _check_json(item, depth - 1)
+            # Of other keys the order may differ: code points there, UTF-16 units in RFC 8785.
+            ordinary = _check_json(item, depth - 1) and key.isascii() and ordinary
     else:
-        _check_scalar(value)
+        return _check_scalar(value)
+    return ordinary
 
 
-def _check_scalar(value: Any) -> None:
+def _check_scalar(value: Any) -> bool:
     if isinstance(value, str):
         _check_text(value)
-    elif isinstance(value, bool) or value is None:
-        return
-    elif isinstance(value, int):
+        return type(value) is str
+    if isinstance(value, bool) or value is None:
+        return True
+    if isinstance(value, int):
         if abs(value) > EXACT_INTEGER:
             raise RecordInvalid("an integer is beyond +-(2**53 - 1)", "carry it as a string")
-    elif isinstance(value, float):
+        return type(value) is int
+    if isinstance(value, float):
         if not math.isfinite(value):
             raise RecordInvalid("NaN and infinities have no JSON form", 'carry them as "NaN" or "Infinity"')
-    else:
-        raise RecordInvalid(f"a {type(value).__name__} has no JSON form")
+        # Python's shortest digits are ECMAScript's; only outside this range it turns to exponents earlier.
+        return 1e-4 <= abs(value) < 1e16 and not value.is_integer()
+    raise RecordInvalid(f"a {type(value).__name__} has no JSON form")
 
 
 def _check_text(text: str) -> None:

@@ -68,7 +68,7 @@ class Chronicle:
     _subjects: dict[bytes, list[Transition]] = field(default_factory=dict)
     _records: dict[bytes, Transition] = field(default_factory=dict)
     _uses: dict[bytes, list[Use]] = field(default_factory=dict)
-    _anchors: dict[bytes, Placed] = field(default_factory=dict)
+    _anchors: dict[tuple[bytes, int], Placed] = field(default_factory=dict)
 
     def take(self, events: Iterable[Placed]) -> Chronicle:
         """Add events in chain order; returns itself."""
@@ -81,7 +81,7 @@ class Chronicle:
             elif isinstance(event, Registered | Acted):
                 self._keep(event, placed, before)
             elif isinstance(event, Anchored):
-                self._anchors.setdefault(event.root, placed)
+                self._anchors.setdefault((event.root, event.actor.organisation), placed)
             elif isinstance(event, LifecycleAdmitted):
                 self.documents[event.number] = event.document
         return self
@@ -111,9 +111,9 @@ class Chronicle:
         """The newest step that carries this record commitment."""
         return self._records.get(record)
 
-    def anchor(self, root: bytes) -> Placed | None:
-        """Where a Merkle root was first anchored."""
-        return self._anchors.get(root)
+    def anchor(self, root: bytes, organisation: int) -> Placed | None:
+        """Where an organisation first anchored a Merkle root; another may anchor the same one."""
+        return self._anchors.get((root, organisation))
 
     def inputs(self, artefact: bytes) -> list[tuple[int, Input]]:
         """(sequence, input) of every step of an artefact that named inputs."""

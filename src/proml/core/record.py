@@ -174,11 +174,19 @@ def is_named(digest: bytes, content: bytes) -> bool:
 def subject_commitment(key: bytes, digest: bytes) -> bytes:
     """The private form of a subject: SHA-256(0x02 || salt || digest), 32 bytes.
 
-    salt = HKDF-Expand(record key, "proml/1/subject").
-
     Used where the digest itself could be guessed or must not be discoverable.
     """
-    return sha256(b"\x02" + expand(key, "proml/1/subject") + digest)
+    return salted_subject(subject_salt(key), digest)
+
+
+def subject_salt(key: bytes) -> bytes:
+    """HKDF-Expand(record key, "proml/1/subject"), 32 bytes: opens a private subject and nothing else."""
+    return expand(key, "proml/1/subject")
+
+
+def salted_subject(salt: bytes, digest: bytes) -> bytes:
+    """`subject_commitment` for whoever was given the salt and not the record's key."""
+    return sha256(b"\x02" + salt + digest)
 
 
 def disclose(sealed: SealedRecord, names: Iterable[str]) -> dict[str, Any]:

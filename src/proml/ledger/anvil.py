@@ -30,7 +30,6 @@ nothing worth keeping.
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -40,7 +39,7 @@ from proml.errors import LedgerProblem, WrongLedger
 from proml.ledger.anvil_binary import VERSION, find_anvil
 from proml.ledger.anvil_process import AnvilProcess, Running
 from proml.ledger.chain_dump import ChainDump, sound_dumps, write_dump
-from proml.ledger.chain_folder import LOG, alone, create_chain, read_settings
+from proml.ledger.chain_folder import LOG, ChainStatus, alone, create_chain, read_settings
 from proml.ledger.chain_log import MAX_TRANSACTION_BYTES, ChainLog, Entry, Position
 from proml.ledger.rpc import Rpc, RpcError
 
@@ -51,31 +50,6 @@ _LARGEST_DUMP_BYTES = 1 << 32
 _SEND = "eth_sendRawTransaction"
 # The code most nodes use for a transaction that they will not take.
 _REFUSED = -32000
-
-
-@dataclass(frozen=True, slots=True)
-class ChainStatus:
-    """What an embedded chain is doing.
-
-    Attributes:
-        folder: the chain's folder.
-        chain_id: EIP-155 chain id, 31 bits, drawn at random when the chain was made.
-        genesis_time: time of block 0, seconds since 1970 UTC.
-        blocks: number of blocks after block 0 that the log holds.
-        unsaved: how many of them no saved state holds; the next start replays them.
-        url: JSON-RPC address, None while it does not run.
-        pid: process id of anvil, None while it does not run.
-        set_aside: files with damaged remains that were moved out of the way, for people to look at.
-    """
-
-    folder: Path
-    chain_id: int
-    genesis_time: int
-    blocks: int
-    unsaved: int
-    url: str | None
-    pid: int | None
-    set_aside: tuple[Path, ...]
 
 
 class EmbeddedChain:

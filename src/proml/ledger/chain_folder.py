@@ -1,4 +1,4 @@
-"""The folder of an embedded chain: what the chain is, and the lock that changes to it are made under."""
+"""The folder of an embedded chain: what the chain is and does, and the lock under which that changes."""
 
 import contextlib
 import fcntl
@@ -35,6 +35,31 @@ class ChainSettings:
     version: int
     chain_id: int
     genesis_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainStatus:
+    """What an embedded chain is doing.
+
+    Attributes:
+        folder: the chain's folder.
+        chain_id: EIP-155 chain id, 31 bits, drawn at random when the chain was made.
+        genesis_time: time of block 0, seconds since 1970 UTC.
+        blocks: number of blocks after block 0 that the log holds.
+        unsaved: how many of them no saved state holds; the next start replays them.
+        url: JSON-RPC address, None while it does not run.
+        pid: process id of anvil, None while it does not run.
+        set_aside: files with damaged remains that were moved out of the way, for people to look at.
+    """
+
+    folder: Path
+    chain_id: int
+    genesis_time: int
+    blocks: int
+    unsaved: int
+    url: str | None
+    pid: int | None
+    set_aside: tuple[Path, ...]
 
 
 def create_chain(folder: Path, genesis_time: int) -> ChainSettings:

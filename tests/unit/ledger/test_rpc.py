@@ -25,13 +25,16 @@ class Answer:
 class Node(ThreadingHTTPServer):
     """Answers every question by `script(question)`; remembers how often it was asked."""
 
-    daemon_threads = True
+    daemon_threads = False
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Conversation)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.asked: list[Any] = []
         self.script: Callable[[Any], Answer] = honest
+
+    def handle_error(self, *words: Any) -> None:
+        """A client that hung up is part of the play."""
 
 
 class _Conversation(BaseHTTPRequestHandler):

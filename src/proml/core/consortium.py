@@ -5,6 +5,7 @@ The packed words are those of contracts/consortium.vy; docs/contracts.md has the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from proml.core.refusal import Reason
@@ -23,27 +24,28 @@ ROLES = (
     "approver",
 )
 MAX_ROLE_BIT = 63
+_ROLE_BITS = {f"role-{bit}": bit for bit in range(MAX_ROLE_BIT + 1)} | {
+    name: bit for bit, name in enumerate(ROLES)
+}
 
 SCOPES = {"record": 1, "approve": 2, "govern": 4}
 ALL_SCOPES = 7
 
 
-def role_mask(names: list[str] | tuple[str, ...]) -> int:
-    """The 64-bit mask of role names; bits without a name are written `role-12`.
+def role_mask(names: Iterable[object]) -> int:
+    """The 64-bit mask of role names.
+
+    Every bit may be written `role-12`, in a form without leading zeros, those with a name too: a file
+    written before a bit got its name must still mean the same.
 
     Raises:
         UsageProblem: for an unknown role, with the known ones in the hint.
     """
     mask = 0
     for name in names:
-        if name in ROLES:
-            mask |= 1 << ROLES.index(name)
-        elif (
-            name.startswith("role-") and name[5:].isdecimal() and len(ROLES) <= int(name[5:]) <= MAX_ROLE_BIT
-        ):
-            mask |= 1 << int(name[5:])
-        else:
+        if not isinstance(name, str) or name not in _ROLE_BITS:
             raise UsageProblem(f"unknown role {name!r}", f"roles are {', '.join(ROLES)}")
+        mask |= 1 << _ROLE_BITS[name]
     return mask
 
 

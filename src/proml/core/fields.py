@@ -101,10 +101,12 @@ _time = _matching(_TIME, "a time such as 2026-01-05T09:30:00.25Z")
 _size = _whole(0, EXACT_INTEGER)
 _sequence = _whole(1, MAX_SEQUENCE)
 
+# What is known of the bytes of a file or folder besides its SHA-256.
+_BYTES: Mapping[str, Check] = {"name": _text, "size": _size, "blake3": _digest, "files": _size}
 _REGISTERED_INPUT = _object(
     {"artefact": _digest, "sequence": _sequence}, {"digest": _digest, "name": _text, "part": _text}
 )
-_UNREGISTERED_INPUT = _object({"sha256": _digest}, {"name": _text, "size": _size, "part": _text})
+_UNREGISTERED_INPUT = _object({"sha256": _digest}, {**_BYTES, "part": _text})
 
 _FIELDS: Mapping[str, Check] = {
     "type": _matching(re.compile("proml/record"), "'proml/record'"),
@@ -115,9 +117,7 @@ _FIELDS: Mapping[str, Check] = {
     "action": _text,
     "sequence": _sequence,
     "actor": _object({"organisation": _whole(1, MAX_ORGANISATION), "key": _key}, {}),
-    "subject": _object(
-        {"sha256": _digest}, {"name": _text, "size": _size, "blake3": _digest, "files": _size}
-    ),
+    "subject": _object({"sha256": _digest}, _BYTES),
     "inputs": _array(_input),
     "activity": _object(
         {},

@@ -1,7 +1,7 @@
-"""Lifecycles: tables of states, actions and who may act; their file form and their ledger form.
+"""Lifecycles: tables of states, actions and who may act, as the ledger holds them.
 
-A lifecycle file is JSON with names; the ledger holds numbers (contracts/lifecycles.vy). The two are
-tied together by the lifecycle's id, which covers the digest of the file.
+The ledger holds numbers (contracts/lifecycles.vy), a lifecycle file has the names (`lifecycle_file.py`).
+The two are tied together by the lifecycle's id, which covers the digest of the file.
 """
 
 from __future__ import annotations
@@ -9,28 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
-from proml.core.consortium import role_mask, role_names
-from proml.core.digest import keccak256, sha256, word
-from proml.core.document import canonical
+from proml.core.consortium import role_names
+from proml.core.digest import keccak256, word
 from proml.errors import LifecycleInvalid, UsageProblem
 
 NONE = "none"
-CREATOR = "creator"
 MAX_STATES = 64
 MAX_ACTIONS = 255
 MAX_RULES = 128
 MAX_DUTIES = 6
 MAX_INPUTS = 32
 
-_FILE_KEYS = {
-    "type", "version", "kind", "about", "states", "usable", "terminal", "recalled", "actions", "duties",
-    "transitions",
-}  # fmt: skip
-_TRANSITION_KEYS = {
-    "action", "from", "to", "roles", "differs", "duty", "inputs", "custodian", "subject", "approve", "recall",
-}  # fmt: skip
 _FLAGS = {"custodian": 4, "subject": 8, "approve": 16, "recall": 32}
 # What states and actions are called where only the ledger's numbers are known.
 _STATE_NUMBERS = tuple(f"state-{number}" for number in range(MAX_STATES))
@@ -217,124 +207,6 @@ class Lifecycle:
         )
 
 
-def parse(content: Mapping[str, Any]) -> Lifecycle:
-    """Read a lifecycle from the JSON object of its file.
-
-    Checks names, bounds, one rule per (state, action), that every state can be reached, that a
-    state without exit is declared terminal, and that roles exist. Does not check that the roles are
-    held by anybody.
-
-    Raises:
-        LifecycleInvalid: naming the first thing that is wrong.
-    """
-    _known(content, _FILE_KEYS, "lifecycle")
-    if content.get("type") != "proml/lifecycle" or content.get("version") != 1:
-        raise LifecycleInvalid(
-            "not a lifecycle file of version 1", 'it needs "type": "proml/lifecycle", "version": 1'
-        )
-    kind = content.get("kind")
-    if not isinstance(kind, str) or not kind or len(kind) > 64:
-        raise LifecycleInvalid("a lifecycle needs a kind of 1 to 64 characters")
-    states = _names(content, "states", MAX_STATES)
-    actions = _names(content, "actions", MAX_ACTIONS)
-    duties = _names(content, "duties", MAX_DUTIES)
-    if not states or states[0] != NONE:
-        raise LifecycleInvalid(f"the first state of {kind!r} must be {NONE!r}")
-    masks = {key: _mask(content.get(key, []), states, key) for key in ("usable", "terminal", "recalled")}
-    rules: list[Rule] = []
-    for transition in _list(content, "transitions"):
-        rules.extend(_rules(transition, states, actions, duties, masks["usable"]))
-    document = canonical(dict(content))
-    table = Table(
-        kind_tag(kind), masks["usable"], masks["terminal"], masks["recalled"], sha256(document), tuple(rules)
-    )
-    problem = admission_problem(table, states, actions)
-    if problem:
-        raise LifecycleInvalid(problem)
-    _check_states(table, states)
-    return Lifecycle(kind, str(content.get("about", "")), states, actions, duties, table, document)
-
-
-def _list(content: Mapping[str, Any], key: str) -> list[Any]:
-    value = content.get(key, [])
-    if not isinstance(value, list):
-        raise LifecycleInvalid(f"{key!r} must be a list")
-    return value
-
-
-def _known(content: object, keys: set[str], what: str) -> None:
-    if not isinstance(content, Mapping):
-        raise LifecycleInvalid(f"a {what} must be a JSON object")
-    unknown = sorted(set(content) - keys)
-    if unknown:
-        raise LifecycleInvalid(
-            f"unknown {what} key {unknown[0]!r}", f"known keys are {', '.join(sorted(keys))}"
-        )
-
-
-def _names(content: Mapping[str, Any], key: str, limit: int) -> tuple[str, ...]:
-    names = _list(content, key)
-    for name in names:
-        plain = (
-            isinstance(name, str) and name.isascii() and name.replace("_", "").isalnum() and len(name) <= 32
-        )
-        if not plain or name != name.lower():
-            raise LifecycleInvalid(f"{key}: {name!r} is not 1 to 32 lower-case letters, digits or _")
-    if len(set(names)) != len(names) or len(names) > limit:
-        raise LifecycleInvalid(f"{key} must be at most {limit} different names")
-    return tuple(names)
-
-
-def _index(name: object, names: tuple[str, ...], what: str) -> int:
-    if name not in names:
-        raise LifecycleInvalid(f"unknown {what} {name!r}", f"known are {', '.join(names)}")
-    return names.index(str(name))
-
-
-def _mask(chosen: object, states: tuple[str, ...], key: str) -> int:
-    if not isinstance(chosen, list):
-        raise LifecycleInvalid(f"{key!r} must be a list of states")
-    return sum(1 << _index(name, states, "state") for name in dict.fromkeys(chosen))
-
-
-def _rules(
-    transition: Any, states: tuple[str, ...], actions: tuple[str, ...], duties: tuple[str, ...], usable: int
-) -> list[Rule]:
-    _known(transition, _TRANSITION_KEYS, "transition")
-    following = _index(transition.get("to"), states, "state")
-    needs = transition.get("inputs", {})
-    _known(needs, {"least", "kind", "usable"}, "inputs")
-    least = needs.get("least", 0)
-    if not isinstance(least, int) or isinstance(least, bool) or not 0 <= least <= MAX_INPUTS:
-        raise LifecycleInvalid(f"least inputs must be 0 to {MAX_INPUTS}, not {least!r}")
-    if needs.get("kind") and not least:
-        raise LifecycleInvalid("an input kind without least inputs would never be asked for")
-    try:
-        roles = role_mask(_list(transition, "roles"))
-    except UsageProblem as problem:
-        raise LifecycleInvalid(problem.message, problem.hint) from problem
-    if not roles:
-        raise LifecycleInvalid(f"nobody may {transition.get('action')!r}: give it roles")
-    duty = transition.get("duty")
-    performers = (CREATOR, *duties)
-    return [
-        Rule(
-            state=_index(state, states, "state"),
-            action=_index(transition.get("action"), actions, "action") + 1,
-            following=following,
-            roles=roles,
-            usable=bool(usable >> following & 1),
-            least_inputs=least,
-            inputs_usable=needs.get("usable") is True,
-            input_kind=kind_tag(needs["kind"]) if needs.get("kind") else 0,
-            duty=0 if duty is None else _index(duty, duties, "duty") + 1,
-            differs=sum(1 << _index(name, performers, "duty") for name in _list(transition, "differs")),
-            **{flag: transition.get(flag) is True for flag in _FLAGS},
-        )
-        for state in _list(transition, "from")
-    ]
-
-
 def admission_problem(
     table: Table, states: tuple[str, ...] = _STATE_NUMBERS, actions: tuple[str, ...] = _ACTION_NUMBERS
 ) -> str | None:
@@ -376,19 +248,3 @@ def _rule_problem(table: Table, rule: Rule) -> str | None:
     if rule.duty > MAX_DUTIES or rule.differs >> MAX_DUTIES + 1:
         return "names a duty that does not exist"
     return None
-
-
-def _check_states(table: Table, states: tuple[str, ...]) -> None:
-    reached, frontier = {0}, [0]
-    while frontier:
-        state = frontier.pop()
-        new = {rule.following for rule in table.rules if rule.state == state} - reached
-        reached |= new
-        frontier.extend(new)
-    for number, name in enumerate(states):
-        if number not in reached:
-            raise LifecycleInvalid(f"state {name!r} cannot be reached")
-        if not table.terminal >> number & 1 and not any(rule.state == number for rule in table.rules):
-            raise LifecycleInvalid(
-                f"state {name!r} is a dead end", "declare it terminal or give it an action"
-            )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from importlib.resources import files
 
-from proml.core.lifecycle import Lifecycle, parse
+from proml.core.lifecycle import Lifecycle
+from proml.core.lifecycle_file import read_lifecycle
 
 # The order is the order of admission, so it gives the numbers 1..5 on a ledger founded with these.
 SHIPPED = ("dataset", "run", "model", "evaluation", "dependency")
@@ -15,4 +15,4 @@ SHIPPED = ("dataset", "run", "model", "evaluation", "dependency")
 @cache
 def shipped() -> tuple[Lifecycle, ...]:
     """The shipped lifecycles, in the order in which a new ledger admits them."""
-    return tuple(parse(json.loads((files(__name__) / f"{kind}.json").read_text())) for kind in SHIPPED)
+    return tuple(read_lifecycle((files(__name__) / f"{kind}.json").read_bytes()) for kind in SHIPPED)

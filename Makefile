@@ -23,15 +23,16 @@ test: venv anvil ## Run every test
 	@$(PY) -m pytest $(PYTEST_ARGS) $(ARGS)
 
 check: venv ## Lint, strict types, import rules, rules of the house, generated files up to date
-	@$(VENV)/bin/ruff check .
-	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy
-	@$(VENV)/bin/lint-imports
-	@$(PY) tools/check_house.py
-	@if [ -f src/proml/contracts/build.py ]; then $(PY) -m proml.contracts.build --check; fi
-	@for generator in tools/generate_*.py; do \
-		if [ -f "$$generator" ]; then $(PY) "$$generator" --check || exit 1; fi; done
-	@echo "check: all good"
+	@failed=0; run() { "$$@" || { failed=1; echo "FAILED: $$*" >&2; }; }; \
+	run $(VENV)/bin/ruff check .; \
+	run $(VENV)/bin/ruff format --check .; \
+	run $(VENV)/bin/mypy; \
+	run $(VENV)/bin/lint-imports; \
+	run $(PY) tools/check_house.py; \
+	if [ -f src/proml/contracts/build.py ]; then run $(PY) -m proml.contracts.build --check; fi; \
+	for generator in tools/generate_*.py; do \
+		if [ -f "$$generator" ]; then run $(PY) "$$generator" --check; fi; done; \
+	if [ $$failed = 0 ]; then echo "check: all good"; fi; exit $$failed
 
 bench: venv anvil ## Measure, and write build/bench.json
 	@$(PY) $(BENCH) $(ARGS)

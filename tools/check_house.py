@@ -29,7 +29,7 @@ BANNED = frozenset({
 AMERICAN = "arti" + "fact"
 
 CORE = ROOT / "src" / "proml" / "core"
-CORE_MAY_USE = frozenset({"proml", "rfc8785", "sha3", "Crypto", "eth_hash"})
+CORE_MAY_USE = frozenset({"proml", "rfc8785", "sha3"})
 CORE_MAY_NOT_USE = frozenset({
     "asyncio", "concurrent", "fcntl", "glob", "http", "io", "logging", "multiprocessing", "os", "pathlib",
     "platform", "random", "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess",

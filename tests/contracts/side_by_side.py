@@ -1,0 +1,172 @@
+"""The deployed contract and the executable specification, driven together and compared whole.
+
+After every call the outcome must be the same, and the contract's entire storage must be what the
+specification says it holds: not one slot more or less, so a stray write would show. A third history is
+fed with nothing but the emitted events, as a verifier is; it must accept each and arrive at the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from boa.environment import Env
+from eth_abi.abi import encode
+
+from proml.contracts.abi import encode_call, selector
+from proml.core.call import (
+    AddKeyCall,
+    AnchorCall,
+    BatchCall,
+    Call,
+    ContractCall,
+    Founder,
+    RevokeKeyCall,
+    StepCall,
+)
+from proml.core.event import Event, Refused, Step
+from proml.core.history import SharedHistory
+from proml.core.lifecycle import Table
+from proml.core.refusal import Reason
+from tests.contracts.deployed import Deployed, Outcome, address_number, place
+
+INPUTS = "(bytes32,uint256)[]"
+REGISTER = ("uint16", "uint8", "bytes32", "bytes32", "bytes32", INPUTS)
+ACT = ("bytes32", "uint8", "uint256", "bytes32", "bytes32", INPUTS)
+ANCHOR = ("bytes32", "uint256")
+
+
+def single_form(asked: StepCall | AnchorCall) -> bytes:
+    """Call data of `register`, `act` or `anchor`, encoded by another library than the product's."""
+    if isinstance(asked, AnchorCall):
+        return selector("anchor(bytes32,uint256)") + encode(ANCHOR, (asked.root, asked.count))
+    inputs = [(entry.artefact, entry.sequence) for entry in asked.inputs]
+    last = (asked.record, asked.subject, inputs)
+    if asked.lifecycle:
+        values = (asked.lifecycle, asked.action, asked.artefact, *last)
+        return selector(f"register({','.join(REGISTER)})") + encode(REGISTER, values)
+    return selector(f"act({','.join(ACT)})") + encode(
+        ACT, (asked.artefact, asked.action, asked.sequence, *last)
+    )
+
+
+class SideBySide:
+    """One contract, its specification and a reader of its events."""
+
+    def __init__(
+        self, env: Env, founders: Sequence[Founder], threshold: int, tables: Sequence[Table]
+    ) -> None:
+        contract = Deployed.found(env, founders, threshold, tables)
+        assert isinstance(contract, Deployed), contract
+        self.contract = contract
+        self.history = SharedHistory(contract.chain_id, contract.address)
+        self.reader = SharedHistory(contract.chain_id, contract.address)
+        assert contract.founding == self.history.found(founders, threshold, tables, contract.block)
+        self._compare(contract.founding)
+
+    # --- calls ------------------------------------------------------------------------------
+
+    def call(self, key: bytes, asked: ContractCall, consented: bool = True) -> Outcome:
+        """Any call; `consented` says whether the consent in an AddKeyCall is a good one."""
+        outcome = self.contract.send(key, encode_call(asked))
+        made = self._specified(Call(key, self.contract.block), asked, consented)
+        assert outcome == (made if isinstance(made, Reason | list) else [made])
+        self._compare(outcome)
+        return outcome
+
+    def _specified(self, call: Call, asked: ContractCall, consented: bool) -> Reason | Event | list[Event]:
+        match asked:
+            case BatchCall():
+                return self.history.batch(call, asked.anchors, asked.steps)
+            case AddKeyCall():
+                return self.history.add_key(call, asked.key, asked.scope, asked.expires, consented)
+            case RevokeKeyCall():
+                return self.history.revoke_key(call, asked.key, asked.compromised_since)
+
+    def single(self, key: bytes, asked: StepCall | AnchorCall) -> Outcome:
+        """The same item through `register`, `act` or `anchor`, which revert when they refuse."""
+        call = Call(key, self.contract.block)
+        outcome = self.contract.send(key, single_form(asked))
+        made: Reason | Event
+        if isinstance(asked, StepCall):
+            made = self.history.step(call, asked)
+        else:
+            made = self.history.anchor(call, asked)
+        assert outcome == (made if isinstance(made, Reason) else [made])
+        self._compare(outcome)
+        return outcome
+
+    def make(self, key: bytes, asked: StepCall) -> Step:
+        """A step that must be accepted; its event."""
+        outcome = self.call(key, BatchCall(steps=(asked,)))
+        assert isinstance(outcome, list)
+        (event,) = outcome
+        assert not isinstance(event, Refused), Reason(event.reason).name
+        assert isinstance(event, Step)
+        return event
+
+    def refusal(self, key: bytes, asked: StepCall | AnchorCall) -> Reason:
+        """Why an item is refused, alone and in a batch alike; nothing may change by either."""
+        before = self.contract.storage()
+        alone = self.single(key, asked)
+        is_step = isinstance(asked, StepCall)
+        batch = BatchCall(steps=(asked,)) if is_step else BatchCall(anchors=(asked,))
+        together = self.call(key, batch)
+        assert self.contract.storage() == before
+        assert isinstance(alone, Reason), alone
+        if isinstance(together, list):
+            (event,) = together
+            assert isinstance(event, Refused)
+            assert event.item == 0
+            together = Reason(event.reason)
+        assert together == alone
+        return alone
+
+    def advance(self, blocks: int = 1) -> None:
+        """Let blocks go by."""
+        self.contract.block += blocks
+
+    # --- comparing --------------------------------------------------------------------------
+
+    def _compare(self, outcome: Outcome) -> None:
+        for event in outcome if isinstance(outcome, list) else ():
+            assert self.reader.accept(event, self.contract.block) is None
+        assert self.contract.storage() == expected_storage(self.history)
+        assert self.contract.balance == 0
+
+    def compare_reader(self) -> None:
+        """Whoever read the events alone knows as much as the contract; dear, so not after every call."""
+        assert self.reader == self.history
+
+    def remove(self, organisation: int) -> None:
+        """End a membership as a later vote will; no call of these contracts can."""
+        for history in (self.history, self.reader):
+            member = history.organisations[organisation]
+            history.organisations[organisation] = replace(member, removed=self.contract.block)
+        self.contract.overwrite(place(0, organisation), self.history.organisations[organisation].word)
+
+
+def expected_storage(history: SharedHistory) -> dict[int, int]:
+    """What the contract's storage holds when it agrees with the specification, slot by slot."""
+    slots = {
+        2: len(history.organisations),
+        3: history.threshold,
+        7: len(history.tables),
+    }
+    for organisation in history.organisations.values():
+        slots[place(0, organisation.number)] = organisation.word
+    for address, key in history.keys.items():
+        slots[place(1, address_number(address))] = key.word
+    for admitted, table in history.tables.items():
+        slots[place(5, admitted)] = table.properties
+        slots[place(6, table.id)] = admitted
+        for rule in table.rules:
+            slots[place(4, admitted << 16 | rule.state << 8 | rule.action)] = rule.word
+    for artefact in history.artefacts.values():
+        slots[place(8, artefact.id)] = artefact.word
+        slots[place(9, artefact.id)] = int.from_bytes(artefact.head, "big")
+    for (identity, organisation_number), duties in history.performed.items():
+        slots[place(10, identity, organisation_number)] = duties
+    for organisation_number, head in history.anchor_heads.items():
+        slots[place(11, organisation_number)] = int.from_bytes(head, "big")
+    return {slot: value for slot, value in slots.items() if value}

@@ -103,6 +103,11 @@ def create_key(path: Path, passphrase: str | None = None) -> LocalSigner:
     return LocalSigner(account)
 
 
+def throwaway_key() -> LocalSigner:
+    """A random key that is never written anywhere: for a deployment, whose sender gets no right."""
+    return LocalSigner(Account.from_key(secrets.token_bytes(32)))
+
+
 def key_address(path: Path) -> bytes:
     """The 20-byte address a key file says it holds, without opening the key (not checked against it).
 

@@ -14,16 +14,20 @@ Invariants (docs/operating.md explains them to operators):
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from proml.core.call import AnchorCall, BatchCall, StepCall
+from proml.contracts.abi import CONSENT_BYTES
+from proml.core.call import AddKeyCall, AnchorCall, BatchCall, ContractCall, RevokeKeyCall, StepCall
+from proml.core.digest import hexed, unhexed
 from proml.core.event import Refused
 from proml.core.lifecycle import Lifecycle
 from proml.core.refusal import Reason
-from proml.errors import JournalProblem, LedgerProblem
+from proml.errors import JournalProblem, LedgerProblem, StepRefused
 from proml.interfaces import Ledger, Receipt, SignedTransaction, Signer, Storage
 from proml.node.intake import Intake, take_in
 from proml.node.outbox import DONE, FINAL, INCLUDED, REFUSED, SIGNED, WAITING, Intent, Outbox, Sent
@@ -113,9 +117,30 @@ class Publisher:
             self._await_final(settle)
         return Published(tuple(settled), tuple(damage))
 
+    def govern(self, call: AddKeyCall | RevokeKeyCall) -> Intent:
+        """Make one call about keys and wait until it is final.
+
+        Raises:
+            StepRefused: when the contracts refuse it; nothing changed.
+            LedgerProblem: as `push`.
+        """
+        self._await_final(lambda _: None)
+        label = "add a key" if isinstance(call, AddKeyCall) else "revoke a key"
+        with self._outbox.together():
+            number = self._outbox.add_intent(
+                "key", label, bytes(12) + call.key, key_document(call), time.time()
+            )
+        (intent,) = [intent for intent in self._outbox.intents(WAITING) if intent.id == number]
+        self._sign([intent])
+        settled: list[Intent] = []
+        self._await_final(settled.append)
+        if settled[-1].state != DONE:
+            raise StepRefused(f"key {hexed(call.key)}", settled[-1].reason or "no reason given")
+        return settled[-1]
+
     def _sign(self, waiting: list[Intent]) -> None:
         """Make the next transaction out of waiting intents, and keep it."""
-        items, call = _batch(waiting)
+        items, call = _call(waiting)
         nonce = max(self._ledger.nonce(self._signer.address), self._outbox.highest_nonce() + 1)
         signed = self._signer.sign_transaction(self._ledger.prepare(call, nonce))
         sent = Sent(signed.hash, nonce, signed.raw, SIGNED, time.time())
@@ -191,6 +216,34 @@ class Publisher:
             return False
         time.sleep(DISPLACED_SECONDS)
         return self._ledger.receipt(sent.hash) is None
+
+
+def _call(waiting: list[Intent]) -> tuple[list[Intent], ContractCall]:
+    """The next transaction's intents and call: one about keys goes alone, the rest go together."""
+    if waiting[0].what == "key":
+        return waiting[:1], read_key_call(waiting[0].call)
+    ahead = itertools.takewhile(lambda intent: intent.what != "key", waiting)
+    return _batch(list(ahead))
+
+
+def key_document(call: AddKeyCall | RevokeKeyCall) -> dict[str, Any]:
+    """The JSON form of a call about keys, as an intent keeps it."""
+    if isinstance(call, RevokeKeyCall):
+        return {"revoke": hexed(call.key), "since": call.compromised_since}
+    return {
+        "add": hexed(call.key),
+        "scope": call.scope,
+        "expires": call.expires,
+        "consent": hexed(call.consent),
+    }
+
+
+def read_key_call(document: Mapping[str, Any]) -> AddKeyCall | RevokeKeyCall:
+    """The call about keys behind its JSON form."""
+    if "revoke" in document:
+        return RevokeKeyCall(unhexed(document["revoke"], 20), document["since"])
+    consent = unhexed(document["consent"], CONSENT_BYTES)
+    return AddKeyCall(unhexed(document["add"], 20), document["scope"], document["expires"], consent)
 
 
 def _batch(waiting: list[Intent]) -> tuple[list[Intent], BatchCall]:

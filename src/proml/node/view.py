@@ -48,9 +48,7 @@ class LedgerView:
 
     def lifecycle_of(self, artefact: bytes) -> Lifecycle | None:
         """The lifecycle of a registered artefact, None when it is not registered or its file is not here."""
-        standing = self.chronicle.shared.artefacts.get(artefact)
-        document = self.chronicle.documents.get(standing.lifecycle) if standing else None
-        return next((each for each in self.lifecycles if each.table.document == document), None)
+        return lifecycle_in(self.chronicle, self.lifecycles, artefact)
 
     def number_of(self, lifecycle: Lifecycle) -> int:
         """The number under which the ledger knows a lifecycle.
@@ -84,6 +82,15 @@ def registering_action(lifecycle: Lifecycle) -> str:
             f"a {lifecycle.kind} can be registered by {', '.join(names)}", "choose one of them"
         )
     return names[0]
+
+
+def lifecycle_in(
+    chronicle: Chronicle, lifecycles: tuple[Lifecycle, ...], artefact: bytes
+) -> Lifecycle | None:
+    """Which of `lifecycles` a registered artefact has; None when it is none of them."""
+    standing = chronicle.shared.artefacts.get(artefact)
+    document = chronicle.documents.get(standing.lifecycle) if standing else None
+    return next((each for each in lifecycles if each.table.document == document), None)
 
 
 def chronicle_of(ledger: Ledger) -> Chronicle:

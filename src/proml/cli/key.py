@@ -1,0 +1,138 @@
+"""Commands about this participant's keys: new, list, show, add, revoke."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from proml.cli.terminal import ask_passphrase, emit_json, new_passphrase, say, table
+from proml.config import Config, load
+from proml.core.call import AddKeyCall, RevokeKeyCall
+from proml.core.consortium import SCOPES, scope_names
+from proml.core.digest import hexed, unhexed
+from proml.errors import RecordInvalid, UsageProblem
+from proml.node.participant import Participant
+from proml.signing import create_key, key_address
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
+key_command = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="This participant's keys: a key file each, mode 0600, under .proml/keys/.",
+)
+
+
+@key_command.command()
+def new(
+    name: Annotated[str, typer.Argument(help="What to call it; letters, digits, - and _.")],
+    passphrase: Annotated[bool, typer.Option("--passphrase", help="Encrypt the file; asks for one.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Make a new key. It may do nothing until `proml key add` gives it to the organisation.
+
+    proml key new laptop --passphrase
+    """
+    path = _key_file(load(), name)
+    address = hexed(create_key(path, new_passphrase() if passphrase else None).address)
+    if as_json:
+        emit_json({"name": name, "address": address, "file": str(path)})
+    else:
+        say(f"{address}  {path}")
+    return 0
+
+
+@key_command.command("list")
+def list_keys(as_json: Json = False) -> int:
+    """List the key files of this project; * marks the one that signs."""
+    config = load()
+    keys = [(path.stem, hexed(key_address(path))) for path in sorted((config.folder / "keys").glob("*.json"))]
+    if as_json:
+        emit_json([{"name": name, "address": address, "signs": name == config.key} for name, address in keys])
+    else:
+        table(
+            ("", "name", "address"), [("*" if name == config.key else "", name, each) for name, each in keys]
+        )
+    return 0
+
+
+@key_command.command()
+def show(as_json: Json = False) -> int:
+    """What the ledger knows of this project's key: organisation, scope, since when, until when."""
+    me = Participant.open()
+    address = key_address(me.config.key_file)
+    known = me.chronicle().shared.keys.get(address) if me.config.ledger_file.exists() else None
+    document = {"address": hexed(address), "name": me.config.key, "organisation": me.config.organisation}
+    if known:
+        document |= {
+            "member": me.name_of(known.organisation),
+            "scope": ", ".join(scope_names(known.scope)),
+            "since block": str(known.start),
+            "expires": f"block {known.expires}" if known.expires else "never",
+            "revoked": f"block {known.revoked}" if known.revoked else "no",
+        }
+    if as_json:
+        emit_json(document)
+    else:
+        table(("", ""), list(document.items()))
+        if not known:
+            say("The ledger does not know this key; a member can add it.")
+    return 0
+
+
+@key_command.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Name of the key file that shall join.")],
+    scope: Annotated[list[str], typer.Option("--scope", "-s", help="record, approve or govern.")] = [
+        "record"
+    ],
+    expires: Annotated[int, typer.Option("--expires", help="Block from which it is refused; 0 never.")] = 0,
+) -> int:
+    """Give the organisation one more key. The present key needs scope `govern`; the new one consents.
+
+    proml key new ci && proml key add ci --scope record
+    """
+    me = Participant.open(passphrase=ask_passphrase)
+    mask = 0
+    for each in scope:
+        if each not in SCOPES:
+            raise UsageProblem(f"there is no scope {each!r}", f"scopes are {', '.join(SCOPES)}")
+        mask |= SCOPES[each]
+    fresh = me.other_key(_key_file(me.config, name))
+    consent = me.consent_of(fresh, mask, expires)
+    return _send(me, AddKeyCall(fresh.address, mask, expires, consent), f"added {hexed(fresh.address)}")
+
+
+@key_command.command()
+def revoke(
+    key: Annotated[str, typer.Argument(help="Name of a key file here, or a 0x address.")],
+    since: Annotated[
+        int | None, typer.Option("--since", help="Block since which it is suspect; default: now.")
+    ] = None,
+) -> int:
+    """Revoke a key for good. What it signed before --since stays valid, from then on it is suspect.
+
+    proml key revoke laptop --since 1204
+    """
+    me = Participant.open(passphrase=ask_passphrase)
+    path = _key_file(me.config, key) if not key.startswith("0x") else None
+    try:
+        address = key_address(path) if path else unhexed(key, 20)
+    except RecordInvalid:
+        raise UsageProblem(f"{key!r} is no address", "an address is 0x and 40 lower-case digits") from None
+    boundary = since if since is not None else me.ledger.head().number
+    return _send(me, RevokeKeyCall(address, boundary), f"revoked {hexed(address)}")
+
+
+def _send(me: Participant, call: AddKeyCall | RevokeKeyCall, done: str) -> int:
+    me.govern(call)
+    say(done)
+    return 0
+
+
+def _key_file(config: Config, name: str) -> Path:
+    if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 64:
+        raise UsageProblem(f"{name!r} cannot name a key", "use letters, digits, - and _")
+    return config.folder / "keys" / f"{name}.json"

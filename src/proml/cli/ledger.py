@@ -1,0 +1,167 @@
+"""Commands about the ledger: the embedded chain, founding a consortium, joining one."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from proml.cli.terminal import ask_passphrase, busy, emit_json, say, table, when
+from proml.config import load
+from proml.core.consortium import ROLES, role_mask
+from proml.core.digest import hexed, unhexed
+from proml.errors import ConfigInvalid, LedgerProblem, RecordInvalid, UsageProblem
+from proml.ledger.anvil import EmbeddedChain
+from proml.node.founding import Member, found_embedded, found_remote, join
+from proml.node.participant import Participant
+from proml.signing import key_address, open_key
+from proml.trust import LedgerFile
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
+ledger_command = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="The shared ledger: the embedded chain of one machine, or the chain of a consortium.",
+)
+
+
+@ledger_command.command()
+def up(as_json: Json = False) -> int:
+    """Start the embedded chain; harmless when it runs. Commands that need it start it by themselves."""
+    with busy("starting the chain …"):
+        status = _chain(_pinned()).up()
+    return _answer({"running": True, "url": status.url, "blocks": status.blocks}, as_json)
+
+
+@ledger_command.command()
+def down(as_json: Json = False) -> int:
+    """Save the embedded chain's state and stop it; nothing is lost either way."""
+    with busy("stopping the chain …"):
+        _chain(_pinned()).down()
+    return _answer({"running": False}, as_json)
+
+
+@ledger_command.command()
+def status(as_json: Json = False) -> int:
+    """What the project pins, how the ledger is reached, and how it is. Exit code 5 when it is away."""
+    file = _pinned()
+    document: dict[str, Any] = {
+        "reach": file.reach,
+        "location": file.location,
+        "chain id": file.terms.chain_id,
+        "contract": hexed(file.terms.contract),
+        "final after": f"{file.terms.finality} block(s)",
+    }
+    if file.reach == "embedded":
+        chain = _chain(file).status()
+        document |= {"running": chain.pid is not None, "blocks": chain.blocks, "url": chain.url or "-"}
+        if chain.set_aside:
+            document["set aside"] = ", ".join(str(path) for path in chain.set_aside)
+        if chain.pid is None:
+            _answer(document, as_json)
+            return LedgerProblem.exit_code
+    head = Participant.open().ledger.head()
+    document |= {"newest block": head.number, "its time": when(head.time)}
+    return _answer(document, as_json)
+
+
+@ledger_command.command()
+def found(
+    members: Annotated[Path, typer.Argument(help="TOML file with the founders; see the example.")],
+    url: Annotated[
+        str | None, typer.Option("--rpc", help="Found it on this chain, not on an embedded one.")
+    ] = None,
+    finality: Annotated[int, typer.Option("--finality", help="Blocks until final, with --rpc.")] = 12,
+) -> int:
+    """Found a consortium: deploy the contracts with these members, and write the ledger file to share.
+
+    Each founder runs `proml init --no-ledger` and sends you the three lines it prints:
+
+        threshold = 2
+
+        [[member]]
+        name = "Acme Clinic"
+        key = "0x52908400098527886e0f7030069857d2e4169ee7"
+        roles = ["operator", "approver"]
+    """
+    config = load()
+    if config.ledger_file.exists():
+        raise UsageProblem(
+            "this project has a ledger already", "start another project for another consortium"
+        )
+    founders, threshold = read_members(members)
+    with busy("founding the consortium …"):
+        if url:
+            deployer = open_key(config.key_file, ask_passphrase)
+            file = found_remote(config, url, founders, threshold, finality, deployer)
+        else:
+            file = found_embedded(config, founders, threshold)
+    say(f"founded with {len(founders)} organisations; give {config.ledger_file} to each of them")
+    say(f"contract {hexed(file.terms.contract)} on chain {file.terms.chain_id}")
+    return 0
+
+
+@ledger_command.command("join")
+def join_ledger(
+    file: Annotated[Path, typer.Argument(help="The ledger file, got from a member.")],
+) -> int:
+    """Pin the ledger of a consortium in this project, after comparing the file with the chain."""
+    config = load()
+    joined = join(config, file)
+    shared = Participant.open().chronicle().shared
+    known = shared.keys.get(key_address(config.key_file))
+    if known:
+        say(f"joined as {joined.name_of(known.organisation)}")
+    else:
+        say("joined for reading: this project's key belongs to no member yet")
+    return 0
+
+
+def read_members(path: Path) -> tuple[list[Member], int]:
+    """The founders and the threshold of a members file.
+
+    Raises:
+        ConfigInvalid: naming what is wrong in it.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        members = []
+        for entry in content["member"]:
+            roles = tuple(entry.get("roles", ROLES))
+            role_mask(roles)
+            members.append(Member(str(entry["name"]), unhexed(str(entry["key"]).lower(), 20), roles))
+        threshold = int(content.get("threshold", len(members) // 2 + 1))
+    except OSError as error:
+        raise ConfigInvalid(f"the members file {path} cannot be read: {error.strerror}") from error
+    except KeyError as error:
+        raise ConfigInvalid(
+            f"the members file {path} lacks {error}", "see `proml ledger found --help`"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecordInvalid, TypeError, ValueError) as error:
+        raise ConfigInvalid(f"the members file {path} is wrong: {error}") from None
+    if not members:
+        raise ConfigInvalid(f"the members file {path} names no member", "see `proml ledger found --help`")
+    return members, threshold
+
+
+def _pinned() -> LedgerFile:
+    return Participant.open().ledger_file
+
+
+def _chain(file: LedgerFile) -> EmbeddedChain:
+    if file.reach != "embedded":
+        raise UsageProblem(
+            f"the ledger is a chain at {file.location}", "only an embedded chain is started here"
+        )
+    return EmbeddedChain(Path(file.location))
+
+
+def _answer(document: dict[str, Any], as_json: bool) -> int:
+    if as_json:
+        emit_json(document)
+    else:
+        table(("", ""), list(document.items()))
+    return 0

@@ -1,0 +1,145 @@
+"""The `proml` command: finds the command asked for, runs it, and turns errors into a sentence and a hint.
+
+Only the module of the command that runs is imported, and none for `proml --help`, which has to be there
+at once. Exit codes are part of the interface (docs/reference.md): 0 done; 1 the answer is no; 2 the call
+is wrong; 3 not enough evidence; 4 nothing of that name; 5 ledger; 6 refused by the ledger; 7 journal;
+8 key; 9 storage; 10 busy; 70 a fault of ProML; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+
+from proml.errors import ProMLError, UsageProblem
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Where a command lives: a `typer.Typer` of its own name in `module`."""
+
+    module: str
+    about: str
+
+
+SECTIONS: dict[str, dict[str, Command]] = {
+    "Start": {
+        "init": Command(
+            "project", "Start a project here: a key, and a chain of its own or the ledger of others"
+        ),
+        "status": Command("project", "What waits, what is tainted, whether the ledger is well"),
+        "doctor": Command(
+            "project", "Look for what is wrong with this machine and project, and say what to do"
+        ),
+        "config": Command("project", "Every setting, and where its value comes from"),
+    },
+    "Record": {
+        "exec": Command(
+            "record", "Run any command as a tracked run: proml exec --used data/ -- python train.py"
+        ),
+        "register": Command("record", "Register a file or folder as an artefact"),
+        "act": Command("record", "Make a step: proml act approve model.joblib"),
+        "push": Command("record", "Take everything recorded here to the ledger"),
+    },
+    "Look": {
+        "show": Command("look", "One artefact: where it stands, what may happen next, its history"),
+        "log": Command("look", "The latest steps of everybody, or of one artefact"),
+        "lineage": Command("look", "What something was made from, and what was made from it"),
+    },
+    "Check": {
+        "verify": Command("check", "Check a file, folder, artefact or evidence file, with numbered reasons"),
+        "gate": Command("check", "Exit code for CI: in the right state, approved, nothing tainted"),
+        "evidence": Command("check", "Write one file with which anybody can check an artefact offline"),
+        "receive": Command("check", "Take over the records of an evidence file from another organisation"),
+    },
+    "Ledger": {
+        "ledger": Command("ledger", "up, down, status, found, join: the chain and the consortium on it"),
+        "consortium": Command("consortium", "The members, their roles and their keys"),
+        "key": Command("key", "new, list, show, add, revoke: this participant's keys"),
+    },
+}
+COMMANDS = {name: command for section in SECTIONS.values() for name, command in section.items()}
+
+INTRODUCTION = """\
+ProML: one history of every dataset and model that nobody owns and nobody can rewrite.
+
+Usage: proml COMMAND [OPTIONS]     proml COMMAND --help shows examples
+
+"""
+FIRST_STEPS = """
+First steps:
+  proml init                                        a key and a chain, no wallet, coin or account
+  proml exec --used data/ --produced model.joblib -- python train.py
+  proml push                                        from this machine to the shared history
+  proml verify model.joblib                         who made it, from what, and is it still so
+"""
+
+
+def help_text() -> str:
+    """What `proml --help` prints."""
+    lines = [INTRODUCTION]
+    for section, commands in SECTIONS.items():
+        lines.append(f"{section}:\n")
+        lines.extend(f"  {name:<11} {command.about}\n" for name, command in commands.items())
+    return "".join(lines) + FIRST_STEPS
+
+
+def run() -> None:
+    """Entry point of the `proml` program; ends the process."""
+    code = main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has gone, as in `proml log | head`; nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        sys.stdout.write(help_text())
+        return 0
+    if arguments[0] in ("--version", "-V"):
+        sys.stdout.write(f"proml {import_module('proml').__version__}\n")
+        return 0
+    try:
+        return _dispatch(arguments[0], arguments[1:])
+    except ProMLError as error:
+        _complain(error, "--json" in arguments)
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("proml: interrupted; what was recorded is kept\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return 0
+
+
+def _dispatch(name: str, arguments: list[str]) -> int:
+    command = COMMANDS.get(name)
+    if command is None:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean `proml {close[0]}`?" if close else "`proml --help` lists the commands"
+        raise UsageProblem(f"there is no command {name!r}", hint)
+    module = import_module(f"proml.cli.{command.module}")
+    # A Python name for `exec`, which is a word of the language.
+    typer_app = getattr(module, f"{name}_command")
+    code = typer_app(arguments, prog_name=f"proml {name}", standalone_mode=False)
+    return int(code or 0)
+
+
+def _complain(error: ProMLError, as_json: bool) -> None:
+    if as_json:
+        # The same channel as every other answer, so that a program reads one place only.
+        terminal = import_module("proml.cli.terminal")
+        kind = type(error).__name__
+        terminal.emit_json({"error": {"kind": kind, "message": error.message, "hint": error.hint}})
+        return
+    sys.stderr.write(f"proml: {error.message}\n")
+    if error.hint:
+        sys.stderr.write(f"  hint: {error.hint}\n")

@@ -1,0 +1,189 @@
+"""Commands about the project: init, status, doctor, config."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from proml.cli.examination import FAILED, examine
+from proml.cli.terminal import busy, emit_json, new_passphrase, say, table
+from proml.config import SETTINGS, load
+from proml.core.chronicle import Chronicle
+from proml.core.consortium import role_names
+from proml.core.digest import hexed
+from proml.core.lineage import taints
+from proml.errors import LedgerProblem, ProMLError, UsageProblem
+from proml.node.founding import found_embedded, join, me, start_project
+from proml.node.outbox import WAITING, open_outbox
+from proml.node.participant import Participant
+from proml.signing import key_address
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
+init_command = typer.Typer(add_completion=False, rich_markup_mode=None)
+status_command = typer.Typer(add_completion=False, rich_markup_mode=None)
+doctor_command = typer.Typer(add_completion=False, rich_markup_mode=None)
+config_command = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@init_command.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where; the current folder by default.")] = Path(),
+    organisation: Annotated[
+        str, typer.Option("--organisation", "-o", help="Your organisation's name.")
+    ] = "me",
+    passphrase: Annotated[bool, typer.Option("--passphrase", help="Encrypt the key; asks for one.")] = False,
+    ledger: Annotated[Path | None, typer.Option("--ledger", help="Join the ledger of this file.")] = None,
+    no_ledger: Annotated[
+        bool, typer.Option("--no-ledger", help="Only a key, for founding together.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Start a project: a key, and a chain of its own on this machine. No wallet, coin or account.
+
+    proml init                                          alone, to try it
+    proml init --organisation "Acme Clinic" --no-ledger   first step of founding together
+    proml init --organisation Lab --ledger ledger.json    join a consortium
+    """
+    if ledger and no_ledger:
+        raise UsageProblem("--ledger and --no-ledger exclude each other")
+    secret = new_passphrase() if passphrase else None
+    config = start_project(folder.absolute(), organisation, secret)
+    address = hexed(key_address(config.key_file))
+    document: dict[str, Any] = {"project": str(config.root), "organisation": organisation, "key": address}
+    if not no_ledger:
+        with busy("starting the chain …"):
+            file = join(config, ledger) if ledger else found_embedded(config, [me(config)])
+        document |= {"chain id": file.terms.chain_id, "contract": hexed(file.terms.contract)}
+    if as_json:
+        emit_json(document)
+        return 0
+    table(("", ""), list(document.items()))
+    if no_ledger:
+        say(
+            "\nSend these lines to whoever founds the consortium (`proml ledger found --help`):\n\n"
+            f'\\[\\[member]]\nname = "{organisation}"\nkey = "{address}"\nroles = \\["developer"]'
+        )
+    elif not ledger:
+        say(
+            '\nNext: put `with proml.track("train") as run:` into a script, or try\n'
+            "  proml exec --used data/ --produced model.joblib -- python train.py\n  proml push"
+        )
+    return 0
+
+
+@status_command.command()
+def status(as_json: Json = False) -> int:
+    """What waits to be published, what stands on the ledger, what is tainted, what waits for you.
+
+    Works without the ledger too; it then says so and exits with 5.
+    """
+    mine = Participant.open()
+    with open_outbox(mine.config.outbox) as outbox:
+        waiting = outbox.count(WAITING) + len(outbox.drafts())
+        sent = outbox.count("sent")
+    fresh = mine.unread()
+    document: dict[str, Any] = {
+        "organisation": mine.config.organisation,
+        "project": str(mine.config.root),
+        "to publish": waiting + fresh,
+        "sent, not final": sent,
+    }
+    problem: ProMLError | None = None
+    try:
+        document |= _ledger_status(mine)
+    except LedgerProblem as error:
+        problem = error
+        document["ledger"] = error.message
+    if as_json:
+        emit_json(document)
+    else:
+        rows = [(name, _shown(value)) for name, value in document.items()]
+        table(("", ""), rows)
+        if problem:
+            say(f"hint: {problem.hint}")
+    return problem.exit_code if problem else 0
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{count} {name}" for name, count in value.items()) or "none"
+    if isinstance(value, list):
+        return "\n".join(value) or "none"
+    return str(value)
+
+
+def _ledger_status(mine: Participant) -> dict[str, Any]:
+    chronicle = mine.chronicle()
+    shared = chronicle.shared
+    key = shared.keys.get(key_address(mine.config.key_file))
+    counts: dict[str, int] = {}
+    tainted: list[str] = []
+    open_to_me: list[str] = []
+    roles = shared.organisations[key.organisation].roles if key else 0
+    for artefact, standing in shared.artefacts.items():
+        lifecycle = mine.lifecycle_of(chronicle, artefact)
+        name = f"{lifecycle.kind} {lifecycle.state_name(standing.state)}" if lifecycle else "unknown"
+        counts[name] = counts.get(name, 0) + 1
+        title = mine.title(chronicle, artefact)
+        if not chronicle.is_recalled(artefact) and taints(chronicle, artefact):
+            tainted.append(title)
+        if lifecycle and key and _waits_for(chronicle, artefact, roles, key.organisation):
+            open_to_me.append(title)
+    head = mine.ledger.head()
+    return {
+        "ledger": f"block {head.number}, {len(shared.organisations)} member(s)",
+        "roles": ", ".join(role_names(roles)) or "none: this key belongs to no member",
+        "artefacts": counts,
+        "tainted": tainted,
+        "waits for you": open_to_me,
+        "illegal events": len(chronicle.illegal),
+    }
+
+
+def _waits_for(chronicle: Chronicle, artefact: bytes, roles: int, organisation: int) -> bool:
+    """Whether a step towards use is open that this organisation may make and others made possible."""
+    shared = chronicle.shared
+    standing = shared.artefacts[artefact]
+    table_ = shared.tables[standing.lifecycle]
+    return any(
+        rule.state == standing.state
+        and rule.following != standing.state
+        and rule.roles & roles
+        and not rule.recall
+        and not table_.terminal >> rule.following & 1
+        and not rule.differs & shared.duties(standing, organisation)
+        and (not rule.custodian or standing.custodian == organisation)
+        and standing.creator != organisation
+        for rule in table_.rules
+    )
+
+
+@doctor_command.command()
+def doctor(as_json: Json = False) -> int:
+    """Look at this machine and project, and say of each thing whether it is well. Exit code 1 if not."""
+    findings = examine()
+    if as_json:
+        emit_json([asdict(finding) for finding in findings])
+    else:
+        rows = [(each.outcome, each.what, each.found, each.hint) for each in findings]
+        table(("", "what", "found", "what to do"), rows)
+    return 1 if any(each.outcome == FAILED for each in findings) else 0
+
+
+@config_command.command()
+def config(as_json: Json = False) -> int:
+    """Every setting of this project, its value, and where the value comes from."""
+    loaded = load()
+    rows = [(name, _setting(getattr(loaded, name)), loaded.origins[name]) for name in SETTINGS]
+    if as_json:
+        emit_json({name: {"value": getattr(loaded, name), "origin": origin} for name, _, origin in rows})
+    else:
+        table(("setting", "value", "from"), rows)
+    return 0
+
+
+def _setting(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,273 @@
+"""Commands that record: exec, register, act, push."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from proml.capture.environment import code_version
+from proml.capture.run import Run
+from proml.cli.terminal import ask_passphrase, busy, emit_json, safe, say, short, table
+from proml.config import load
+from proml.core.digest import hexed
+from proml.errors import NotFound, UsageProblem
+from proml.node.outbox import DONE, Intent
+from proml.node.participant import Content, Participant, Target
+from proml.node.publisher import Published
+
+REFUSED_EXIT = 6
+NOT_FOUND_EXIT = 127
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
+Inputs = Annotated[
+    list[str],
+    typer.Option(
+        "--input", "-i", help="What it rests on: a file, folder or id, with =PART to say which part."
+    ),
+]
+Pairs = list[str]
+Push = Annotated[bool, typer.Option("--push", help="Take it to the ledger at once.")]
+
+register_command = typer.Typer(add_completion=False, rich_markup_mode=None)
+act_command = typer.Typer(add_completion=False, rich_markup_mode=None)
+push_command = typer.Typer(add_completion=False, rich_markup_mode=None)
+exec_command = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@register_command.command()
+def register(
+    path: Annotated[str, typer.Argument(help="File or folder; - for an artefact without bytes.")],
+    kind: Annotated[str, typer.Option("--kind", "-k", help="dataset, model, evaluation, dependency, …")],
+    name: Annotated[str | None, typer.Option("--name", "-n", help="What to call it.")] = None,
+    inputs: Inputs = [],
+    param: Annotated[Pairs, typer.Option("--param", "-p", help="NAME=VALUE, VALUE as JSON or text.")] = [],
+    claim: Annotated[Pairs, typer.Option("--claim", "-c", help="NAME=VALUE of your own.")] = [],
+    push: Push = False,
+    as_json: Json = False,
+) -> int:
+    """Register a file or folder as an artefact.
+
+    Its bytes stay here; the ledger gets a digest (or a salted commitment to it, for kinds that are not
+    discoverable) and a commitment to the record.
+
+        proml register data/ --kind dataset --name digits
+        proml register - --kind dependency --name "scikit-learn 1.5.2" --claim cve=none
+    """
+    me = Participant.open(passphrase=ask_passphrase)
+    content = Content(parameters=_pairs(param), claims=_pairs(claim))
+    where = None if path == "-" else Path(path)
+    if where is None and not name:
+        raise UsageProblem("an artefact without bytes needs a name", "add --name")
+    salt = me.register(where, kind, name, _inputs(inputs), content)
+    return _noted(me, {"salt": salt, "kind": kind}, f"noted: register {kind} {name or path}", push, as_json)
+
+
+@act_command.command()
+def act(
+    action: Annotated[
+        str, typer.Argument(help="A verb of its lifecycle; `proml show` lists those open now.")
+    ],
+    target: Annotated[str, typer.Argument(help="The artefact: its file, folder or id.")],
+    subject: Annotated[
+        Path | None, typer.Option("--subject", "-s", help="The bytes meant, if others.")
+    ] = None,
+    inputs: Inputs = [],
+    param: Annotated[Pairs, typer.Option("--param", "-p", help="NAME=VALUE.")] = [],
+    metric: Annotated[Pairs, typer.Option("--metric", "-m", help="NAME=NUMBER.")] = [],
+    claim: Annotated[Pairs, typer.Option("--claim", "-c", help="NAME=VALUE of your own.")] = [],
+    push: Push = False,
+    as_json: Json = False,
+) -> int:
+    """Make a step: move an artefact along its lifecycle.
+
+    The contracts decide whether it is legal: who may, in which state, after whom, from which inputs.
+
+        proml act approve data/ --push
+        proml act label 0x3fe2… --subject labels.csv
+        proml act recall data/ --claim reason="labels were wrong" --push
+    """
+    me = Participant.open(passphrase=ask_passphrase)
+    content = Content(_pairs(param), _pairs(metric), _pairs(claim))
+    me.act(_target(target), action, subject, _inputs(inputs), content)
+    return _noted(me, {"action": action, "target": target}, f"noted: {action} {target}", push, as_json)
+
+
+@push_command.command()
+def push(as_json: Json = False) -> int:
+    """Take everything recorded here to the ledger, and say what became of each item.
+
+    Safe to interrupt and to repeat: what was signed is kept, and sent again until it is final.
+    Exit code 6 when the ledger refused something.
+
+        proml push
+    """
+    return _push(Participant.open(passphrase=ask_passphrase), as_json)
+
+
+@exec_command.command(context_settings={"allow_interspersed_args": False})
+def execute(
+    command: Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")],
+    used: Annotated[list[str], typer.Option("--used", "-u", help="File or folder it reads, =PART.")] = [],
+    produced: Annotated[
+        list[str], typer.Option("--produced", "-o", help="File or folder it makes, =KIND (default model).")
+    ] = [],
+    name: Annotated[str | None, typer.Option("--name", "-n", help="What to call the run.")] = None,
+    param: Annotated[Pairs, typer.Option("--param", "-p", help="NAME=VALUE.")] = [],
+) -> int:
+    """Run any command, in any language, as a tracked run.
+
+    What it uses is fingerprinted before it starts, what it produces after it ends; a command that fails
+    or is interrupted closes the run as failed. Exits with the command's own code. Arguments of the
+    command are not recorded: they may hold secrets; --param records what you choose.
+
+        proml exec --used data/ --produced model.joblib -- python train.py --depth 3
+        proml exec -u data.csv="training data" -o out/=dataset -- make all
+    """
+    config = load()
+    made = [_named(text, "model") for text in produced]
+    doing: dict[str, Any] = {"command": [Path(command[0]).name, f"({len(command) - 1} arguments)"]}
+    code = code_version(config.root) if config.environment else None
+    if code:
+        doing["code"] = code
+    for text in used:
+        if not Path(_named(text, "input")[0]).exists():
+            raise NotFound(f"there is no {text!r} to use", "check the path given to --used")
+    run = Run(name or Path(command[0]).name, config).start(_pairs(param), doing)
+    for text in used:
+        run.used(*_named(text, "input"))
+    status = _run_child(command)
+    if status == 0:
+        missing = [path for path, _ in made if not Path(path).exists()]
+        for path, kind in made:
+            if path not in missing:
+                run.produced(path, kind)
+        if missing:
+            run.fail("did not produce what it was said to")
+            raise NotFound(
+                f"the command ended well but made no {missing[0]!r}", "check the path given to --produced"
+            )
+        run.finish()
+    else:
+        run.fail(f"exit code {status}")
+    return status
+
+
+def _run_child(command: list[str]) -> int:
+    """Run a command with our own streams; Ctrl-C goes to it, and we wait for what it makes of that."""
+    try:
+        child = subprocess.Popen(command)
+    except FileNotFoundError:
+        sys.stderr.write(f"proml: there is no program {command[0]!r}\n")
+        return NOT_FOUND_EXIT
+    except OSError as error:
+        sys.stderr.write(f"proml: {command[0]!r} cannot be run: {error.strerror}\n")
+        return NOT_FOUND_EXIT - 1
+
+    def forward(number: int, _frame: object) -> None:
+        child.send_signal(number)
+
+    before = {number: signal.signal(number, forward) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # A terminal sends Ctrl-C to the child too; dying of it here would leave the run open.
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        status = child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    # As a shell reports a command ended by a signal.
+    return 128 - status if status < 0 else status
+
+
+def _noted(me: Participant, document: dict[str, Any], text: str, push: bool, as_json: bool) -> int:
+    if push:
+        return _push(me, as_json)
+    if as_json:
+        emit_json({"noted": document})
+    else:
+        say(f"{safe(text)}; [bold]proml push[/] takes it to the ledger")
+    return 0
+
+
+def _push(me: Participant, as_json: bool) -> int:
+    with busy("publishing …"):
+        published = me.push()
+    if as_json:
+        emit_json(push_document(published))
+    else:
+        _show_push(published)
+    return 0 if all(intent.state == DONE for intent in published.settled) else REFUSED_EXIT
+
+
+def _show_push(published: Published) -> None:
+    for problem in published.damage:
+        sys.stderr.write(f"proml: {problem.message}\n  hint: {problem.hint}\n")
+    if not published.settled:
+        say("nothing to publish")
+        return
+    rows = [
+        (
+            intent.label,
+            intent.state,
+            short(intent.artefact) if any(intent.artefact) else "",
+            intent.reason or "",
+        )
+        for intent in published.settled
+    ]
+    table(("item", "outcome", "artefact", "why"), rows)
+
+
+def push_document(published: Published) -> dict[str, Any]:
+    """What a push came to, for programs."""
+    return {
+        "settled": [_intent_document(intent) for intent in published.settled],
+        "damage": [problem.message for problem in published.damage],
+    }
+
+
+def _intent_document(intent: Intent) -> dict[str, Any]:
+    return {
+        "item": intent.label,
+        "what": intent.what,
+        "artefact": hexed(intent.artefact),
+        "outcome": intent.state,
+        "reason": intent.reason,
+        "transaction": hexed(intent.tx) if intent.tx else None,
+    }
+
+
+def _target(text: str) -> Target:
+    """A path where there is one, else what should be an id."""
+    return Path(text) if os.path.lexists(text) or not text.startswith("0x") else text
+
+
+def _named(text: str, default: str) -> tuple[str, str]:
+    """PATH=NAME in its two parts; a path that holds `=` itself is taken whole when it exists."""
+    if os.path.lexists(text) or "=" not in text:
+        return text, default
+    path, _, name = text.rpartition("=")
+    return path, name or default
+
+
+def _inputs(texts: list[str]) -> list[tuple[Target, str]]:
+    return [(_target(path), part) for path, part in (_named(text, "input") for text in texts)]
+
+
+def _pairs(texts: list[str]) -> dict[str, Any]:
+    """NAME=VALUE; a value that is JSON is taken as such, anything else as text."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageProblem(f"{text!r} is not NAME=VALUE")
+        try:
+            found[name] = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            found[name] = value
+    return found

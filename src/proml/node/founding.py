@@ -1,0 +1,151 @@
+"""Start a project, found a consortium, or join one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from proml.config import CONFIG_FILE, FOLDER, Config, load
+from proml.core.call import Founder
+from proml.core.consortium import ROLES, role_mask
+from proml.core.lifecycle import Table
+from proml.errors import ConfigInvalid, UsageProblem
+from proml.extensions import open_ledger
+from proml.ledger.anvil import EmbeddedChain
+from proml.ledger.embedded import RevivingRpc, send_through
+from proml.ledger.founding import Founding, found
+from proml.ledger.rpc import Rpc
+from proml.lifecycles import shipped
+from proml.signing import LocalSigner, create_key, key_address, throwaway_key
+from proml.trust import LedgerFile, Profile, new_profile, read_ledger_file, write_ledger_file
+
+CHAIN = "chain"
+# One sealer and its log: a block is final as soon as it is there (docs/decisions/0002-embedded-chain.md).
+EMBEDDED_FINALITY = 1
+_NAME = re.compile(r"[^\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A founding organisation: its name, the 20-byte address of its first key, its roles."""
+
+    name: str
+    key: bytes
+    roles: tuple[str, ...] = ROLES
+
+
+def start_project(root: Path, organisation: str, passphrase: str | None = None) -> Config:
+    """Make the project's folder, settings and key; no ledger yet.
+
+    Raises:
+        UsageProblem: when there is a project already, or the name cannot be one.
+        ConfigInvalid: when the folder cannot be written.
+    """
+    if not _NAME.fullmatch(organisation) or organisation != organisation.strip():
+        raise UsageProblem(
+            f"{organisation!r} cannot be an organisation's name", "use 1 to 64 printable characters"
+        )
+    folder = root / FOLDER
+    if (folder / CONFIG_FILE).exists():
+        raise UsageProblem(f"there is a project in {root} already", "proml status shows it")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / ".gitignore").write_text("*\n")
+        quoted = organisation.replace("\\", "\\\\").replace('"', '\\"')
+        text = (
+            f'# Settings of this ProML project; `proml config` shows them all.\norganisation = "{quoted}"\n'
+        )
+        (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigInvalid(f"{folder} cannot be written: {error.strerror}") from error
+    config = load(root, {})
+    create_key(config.key_file, passphrase)
+    return config
+
+
+def found_embedded(config: Config, members: Sequence[Member], threshold: int = 1) -> LedgerFile:
+    """Found a consortium on an embedded chain in this project, and pin it.
+
+    Raises:
+        UsageProblem: for an unknown role or a threshold out of range.
+        LedgerProblem: when the chain cannot be started or there is one already.
+    """
+    founders, profiles = _founders(members, threshold)
+    chain = EmbeddedChain.create(config.folder / CHAIN)
+    chain.up()
+    terms = found(
+        RevivingRpc(chain),
+        lambda raw: send_through(chain, raw),
+        throwaway_key(),
+        Founding(founders, threshold, _tables()),
+        EMBEDDED_FINALITY,
+    )
+    return _pin(config, LedgerFile(terms, "embedded", str(chain.folder), profiles))
+
+
+def found_remote(
+    config: Config, url: str, members: Sequence[Member], threshold: int, finality: int, deployer: LocalSigner
+) -> LedgerFile:
+    """Found a consortium on a chain behind a JSON-RPC address, and pin it.
+
+    Args:
+        config: the project that pins it.
+        url: the address; everybody who gets the ledger file needs it or one of their own.
+        members: the founders.
+        threshold: how many organisations decide together.
+        finality: blocks until final on that chain, its own included.
+        deployer: pays for the deployment and gets no right.
+    """
+    founders, profiles = _founders(members, threshold)
+    rpc = Rpc(url)
+
+    def send(raw: bytes) -> None:
+        rpc.call("eth_sendRawTransaction", ["0x" + raw.hex()])
+
+    terms = found(rpc, send, deployer, Founding(founders, threshold, _tables()), finality)
+    return _pin(config, LedgerFile(terms, "rpc", url, profiles))
+
+
+def join(config: Config, path: Path) -> LedgerFile:
+    """Pin the ledger of a file got from a member, after comparing it with the ledger itself.
+
+    Raises:
+        ConfigInvalid: when the file is damaged, or another ledger is pinned already.
+        LedgerProblem, WrongLedger: when the ledger is away, or is not what the file says.
+    """
+    file = read_ledger_file(path)
+    if config.ledger_file.exists() and read_ledger_file(config.ledger_file).terms != file.terms:
+        raise ConfigInvalid("this project trusts another ledger already", "start a project in another folder")
+    open_ledger(file)
+    return _pin(config, file)
+
+
+def _pin(config: Config, file: LedgerFile) -> LedgerFile:
+    write_ledger_file(config.ledger_file, file)
+    return file
+
+
+def me(config: Config) -> Member:
+    """This project's organisation as a founding member with every role."""
+    return Member(config.organisation, key_address(config.key_file))
+
+
+def _founders(members: Sequence[Member], threshold: int) -> tuple[list[Founder], dict[int, Profile]]:
+    names = [member.name for member in members]
+    keys = [member.key for member in members]
+    if len(set(names)) != len(names) or len(set(keys)) != len(keys):
+        raise UsageProblem("two founders have the same name or key", "each organisation needs its own")
+    if not 1 <= threshold <= len(members):
+        raise UsageProblem(f"a threshold of {threshold} is out of range", f"it is 1 to {len(members)} here")
+    profiles = {number: new_profile(member.name) for number, member in enumerate(members, start=1)}
+    founders = [
+        Founder(member.key, role_mask(member.roles), profiles[number].commitment)
+        for number, member in enumerate(members, start=1)
+    ]
+    return founders, profiles
+
+
+def _tables() -> list[Table]:
+    return [lifecycle.table for lifecycle in shipped()]

@@ -1,0 +1,308 @@
+"""A participant: one project with its key, journal, storage and ledger, opened together.
+
+What the command line, a script or the node does for an organisation, it does through this:
+
+    me = Participant.open()
+    me.register(Path("digits.csv"), "dataset", name="digits")
+    me.push()
+    me.act(Path("digits.csv"), "approve")
+    me.push()
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from proml.capture.draft import Reference, StepAsked, encode
+from proml.capture.plain import plain
+from proml.capture.run import journal_of, new_salt, subject_of
+from proml.config import Config, load
+from proml.contracts.consent import consent_digest
+from proml.core.call import AddKeyCall, RevokeKeyCall
+from proml.core.chronicle import Chronicle, Transition
+from proml.core.digest import hexed, unhexed
+from proml.core.lifecycle import Lifecycle
+from proml.core.record import Record, is_named, open_sealed
+from proml.errors import JournalProblem, KeyProblem, NotFound, RecordInvalid, UsageProblem
+from proml.extensions import open_ledger
+from proml.interfaces import Ledger, Signer
+from proml.journal import read
+from proml.lifecycles import shipped
+from proml.node.outbox import Intent, open_outbox
+from proml.node.publisher import Published, Publisher, Settings
+from proml.node.view import chronicle_of, lifecycle_in, registering_action
+from proml.signing import Passphrase, open_key
+from proml.storage.file import FileStorage
+from proml.trust import LedgerFile, read_ledger_file
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a step says besides its subject and inputs; names to JSON values."""
+
+    parameters: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    claims: dict[str, Any] = field(default_factory=dict)
+
+
+# What a caller may name an artefact by: a file or folder, its id, or its digest.
+Target = Path | str
+NOTHING = Content()
+
+
+class Participant:
+    """One organisation's project. Make it with `open`; nothing is connected before it is needed."""
+
+    def __init__(self, config: Config, passphrase: Passphrase | None = None) -> None:
+        """Use a loaded configuration; `passphrase` is asked when an encrypted key has to sign."""
+        self.config = config
+        self._passphrase = passphrase
+        self._salts: set[str] = set()
+
+    @classmethod
+    def open(cls, start: Path | None = None, passphrase: Passphrase | None = None) -> Participant:
+        """Open the project of a folder (the current one by default).
+
+        Raises:
+            ProjectMissing, ConfigInvalid: see `config.load`.
+        """
+        return cls(load(start), passphrase)
+
+    @cached_property
+    def ledger_file(self) -> LedgerFile:
+        """The pinned terms, and the members' names."""
+        return read_ledger_file(self.config.ledger_file)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, connected and compared with the pinned terms."""
+        return open_ledger(self.ledger_file)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """The participant's key."""
+        return open_key(self.config.key_file, self._passphrase)
+
+    @cached_property
+    def storage(self) -> FileStorage:
+        """The project's own storage of records and batches."""
+        return FileStorage(self.config.storage, is_named)
+
+    @property
+    def lifecycles(self) -> tuple[Lifecycle, ...]:
+        """The lifecycles whose files are at hand."""
+        return shipped()
+
+    def chronicle(self) -> Chronicle:
+        """Every history of the ledger, as it is now."""
+        return chronicle_of(self.ledger)
+
+    def name_of(self, organisation: int) -> str:
+        """The name of a member by its number."""
+        return self.ledger_file.name_of(organisation)
+
+    def lifecycle_of(self, chronicle: Chronicle, artefact: bytes) -> Lifecycle | None:
+        """The lifecycle of a registered artefact, None when its file is not at hand."""
+        return lifecycle_in(chronicle, self.lifecycles, artefact)
+
+    def record(self, commitment: bytes) -> Record | None:
+        """The record behind a commitment, None when its bytes are not in this storage."""
+        try:
+            return open_sealed(self.storage.get(commitment)).record
+        except (NotFound, RecordInvalid):
+            return None
+
+    def title(self, chronicle: Chronicle, artefact: bytes) -> str:
+        """What to call an artefact: kind, name as far as its records are here, and the id's first digits."""
+        lifecycle = self.lifecycle_of(chronicle, artefact)
+        kind = lifecycle.kind if lifecycle else "artefact"
+        name = next(
+            (
+                record["name"]
+                for transition in reversed(chronicle.histories.get(artefact, []))
+                if (record := self.record(transition.step.record)) and record.get("name")
+            ),
+            "",
+        )
+        return " ".join(filter(None, (kind, str(name), hexed(artefact)[:10])))
+
+    def names(self, chronicle: Chronicle) -> dict[bytes, str]:
+        """Names of artefacts by id, as far as the records here tell them; the newest name counts."""
+        found: dict[bytes, str] = {}
+        for transition, record in self._own_records(chronicle):
+            if record.get("name"):
+                found[transition.step.artefact] = str(record["name"])
+        return found
+
+    def private_subjects(self, chronicle: Chronicle) -> dict[bytes, list[bytes]]:
+        """Digests of bytes that only records here tell, and the artefacts that had them."""
+        found: dict[bytes, list[bytes]] = {}
+        for transition, record in self._own_records(chronicle):
+            subject = record.get("subject")
+            if subject:
+                found.setdefault(unhexed(subject["sha256"]), []).append(transition.step.artefact)
+        return found
+
+    def _own_records(self, chronicle: Chronicle) -> Iterator[tuple[Transition, Record]]:
+        """Every step whose record is here, histories in the order of registration."""
+        for history in chronicle.histories.values():
+            for transition in history:
+                if self.storage.has(transition.step.record):
+                    record = self.record(transition.step.record)
+                    if record is not None:
+                        yield transition, record
+
+    def unread(self) -> int:
+        """How many journal entries no push has taken in yet; needs the outbox to be free."""
+        with open_outbox(self.config.outbox) as outbox:
+            problems: list[JournalProblem] = []
+            return sum(1 for _ in read(self.config.journal, outbox.cursors(), problems))
+
+    # --- writing ----------------------------------------------------------------------------
+
+    def register(
+        self,
+        path: Path | None,
+        kind: str,
+        name: str | None = None,
+        inputs: Sequence[tuple[Target, str]] = (),
+        content: Content = NOTHING,
+    ) -> str:
+        """Note in the journal that an artefact shall be registered; `push` takes it to the ledger.
+
+        Args:
+            path: the file or folder it is, None where there is none (an evaluation, a dependency).
+            kind: the kind of its lifecycle, which must register by exactly one action.
+            name: what to call it; the file's name if not given.
+            inputs: what it derives from, each with the part it played.
+            content: parameters, metrics and claims for its record.
+
+        Returns:
+            Its salt, `0x` and 64 digits, by which later steps can name it before it has an id.
+
+        Raises:
+            UsageProblem: for a kind without a lifecycle, or one that several actions register.
+            NotFound, FileRefused: when a file is missing or cannot be fingerprinted.
+        """
+        lifecycle = self._lifecycle(kind)
+        subject = subject_of(path) if path else None
+        salt = new_salt()
+        draft = StepAsked(
+            kind=kind,
+            action=registering_action(lifecycle),
+            at=time.time(),
+            salt=salt,
+            name=name or (subject.name if subject else None),
+            subject=subject,
+            inputs=tuple((self.reference(target), part) for target, part in inputs),
+            parameters=plain(content.parameters),
+            metrics=plain(content.metrics),
+            claims=plain(content.claims),
+        )
+        self._note(draft)
+        return salt
+
+    def act(
+        self,
+        target: Target,
+        action: str,
+        subject: Path | None = None,
+        inputs: Sequence[tuple[Target, str]] = (),
+        content: Content = NOTHING,
+    ) -> None:
+        """Note in the journal that an artefact shall make a step; `push` takes it to the ledger.
+
+        Args:
+            target: the artefact: its file or folder, its id, its salt, or its digest.
+            action: a verb of its lifecycle.
+            subject: the bytes the step speaks of, where they are others than `target`'s (a labelled
+                version, for one); by default `target`, if that is a file or folder.
+            inputs: what the step rests on, each with the part it played.
+            content: parameters, metrics and claims for its record.
+
+        Raises:
+            UsageProblem: for an action that no lifecycle has.
+            NotFound, FileRefused: when a file is missing or cannot be fingerprinted.
+        """
+        kinds = [lifecycle.kind for lifecycle in self.lifecycles if action in lifecycle.actions]
+        if not kinds:
+            known = sorted({name for lifecycle in self.lifecycles for name in lifecycle.actions})
+            raise UsageProblem(f"no lifecycle has an action {action!r}", f"actions are {', '.join(known)}")
+        reference = self.reference(target)
+        spoken_of = subject_of(subject) if subject else reference.subject
+        draft = StepAsked(
+            kind=kinds[0],
+            action=action,
+            at=time.time(),
+            reference=reference,
+            subject=spoken_of,
+            inputs=tuple((self.reference(each), part) for each, part in inputs),
+            parameters=plain(content.parameters),
+            metrics=plain(content.metrics),
+            claims=plain(content.claims),
+        )
+        self._note(draft)
+
+    def push(self, told: Callable[[Intent], None] = lambda _: None) -> Published:
+        """Publish what is in the journal; see `Publisher.push` for what it raises."""
+        with open_outbox(self.config.outbox) as outbox:
+            publisher = Publisher(outbox, self.ledger, self.signer, self.storage, self._settings)
+            return publisher.push(told)
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings(self.config.journal, self.config.discoverable, self.lifecycles)
+
+    def govern(self, call: AddKeyCall | RevokeKeyCall) -> Intent:
+        """Make one call about keys, at once and not through the journal, and wait until it is in a block.
+
+        Raises:
+            StepRefused: when the contracts refuse it; nothing changed.
+            Busy: while something is being published: it is the same key's next transaction.
+        """
+        with open_outbox(self.config.outbox) as outbox:
+            publisher = Publisher(outbox, self.ledger, self.signer, self.storage, self._settings)
+            return publisher.govern(call)
+
+    def consent_of(self, key: Signer, scope: int, expires: int) -> bytes:
+        """The 65-byte statement by which `key` agrees to belong to this organisation."""
+        own = self.chronicle().shared.keys.get(self.signer.address)
+        if own is None:
+            raise KeyProblem("this project's key belongs to no member", "use the key of a member")
+        digest = consent_digest(self.ledger.terms, own.organisation, key.address, scope, expires)
+        return key.sign_digest(digest)
+
+    def other_key(self, path: Path) -> Signer:
+        """Another key file of this project, opened."""
+        return open_key(path, self._passphrase)
+
+    def reference(self, target: Target) -> Reference:
+        """What a file, folder, id, salt or digest means as a reference in a draft."""
+        if isinstance(target, Path):
+            return Reference(subject=subject_of(target))
+        try:
+            unhexed(target)
+        except RecordInvalid:
+            raise NotFound(
+                f"{target!r} is neither a file here nor an id", "ids are 0x and 64 digits"
+            ) from None
+        return Reference(salt=target) if target in self._salts else Reference(artefact=target)
+
+    def _note(self, draft: StepAsked) -> None:
+        journal = journal_of(self.config)
+        journal.append(encode(draft))
+        journal.sync()
+        if draft.salt:
+            self._salts.add(draft.salt)
+
+    def _lifecycle(self, kind: str) -> Lifecycle:
+        for lifecycle in self.lifecycles:
+            if lifecycle.kind == kind:
+                return lifecycle
+        kinds = ", ".join(lifecycle.kind for lifecycle in self.lifecycles)
+        raise UsageProblem(f"there is no lifecycle for the kind {kind!r}", f"kinds are {kinds}")

@@ -18,6 +18,8 @@ a state machine test drives both side by side):
 Example: a run that is finished (usable from 2) may be the input (run, 2) of a model's `propose`;
 after the run's `recall` the same input is refused, as INPUT_UNUSABLE.
 
+Rules 1 and 2, and the keys themselves, are in membership.py.
+
 The same code verifies: `SharedHistory.accept` makes an emitted event again from its own words and
 compares. Nothing is written before the last check, so a refusal changes nothing.
 """
@@ -25,11 +27,11 @@ compares. Nothing is written before the last check, so a refusal changes nothing
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from proml.core.artefact import Artefact, artefact_id, unregistered
 from proml.core.call import AnchorCall, Call, Founder, StepCall
-from proml.core.consortium import ALL_SCOPES, SCOPES, Actor, Key, Organisation
+from proml.core.consortium import ALL_SCOPES, SCOPES, Actor
 from proml.core.digest import ZERO
 from proml.core.event import (
     Acted,
@@ -47,32 +49,30 @@ from proml.core.event import (
     next_head,
 )
 from proml.core.lifecycle import MAX_INPUTS, Rule, Table
+from proml.core.membership import MAX_FOUNDERS, Membership
 from proml.core.refusal import Reason
 from proml.errors import LifecycleInvalid
 
-ZERO_KEY = bytes(20)
-MAX_FOUNDERS = 32
 MAX_TABLES = 16
 
 
 @dataclass(slots=True)
-class SharedHistory:
+class SharedHistory(Membership):
     """Everything the contracts hold, as plain values.
 
     Attributes:
-        chain_id: EIP-155 chain id.
-        contract: 20-byte address; with the chain id it makes ids unique to this deployment.
+        tables: lifecycles by number, from 1.
+        artefacts: by id, 32 bytes.
+        performed: duties (bit d) an organisation performed on an artefact that another performed first.
+        anchor_heads: head of an organisation's chain of anchors, by its number.
+        latest: the highest block an event was accepted from.
     """
 
-    chain_id: int
-    contract: bytes
-    threshold: int = 0
-    organisations: dict[int, Organisation] = field(default_factory=dict)
-    keys: dict[bytes, Key] = field(default_factory=dict)
     tables: dict[int, Table] = field(default_factory=dict)
     artefacts: dict[bytes, Artefact] = field(default_factory=dict)
     performed: dict[tuple[bytes, int], int] = field(default_factory=dict)
     anchor_heads: dict[int, bytes] = field(default_factory=dict)
+    latest: int = field(default=0, compare=False)
 
     # --- founding ---------------------------------------------------------------------------
 
@@ -100,62 +100,6 @@ class SharedHistory:
             if problem:
                 raise ValueError(problem)
         return events
-
-    # --- keys -------------------------------------------------------------------------------
-
-    def standing(self, call: Call) -> Reason | Organisation:
-        """Rule 1: the organisation the calling key may act for in that block, or why it may not."""
-        key = self.keys.get(call.key)
-        if key is None:
-            return Reason.UNKNOWN_KEY
-        refusal = key.refusal(call.block)
-        if refusal is not None:
-            return refusal
-        organisation = self.organisations[key.organisation]
-        if organisation.removed:
-            return Reason.ORGANISATION_REMOVED
-        return organisation
-
-    def scoped(self, call: Call, scope: str) -> Reason | Organisation:
-        """Rules 1 and 2: the same, for a key that must have `scope`."""
-        organisation = self.standing(call)
-        if isinstance(organisation, Organisation) and not self.keys[call.key].scope & SCOPES[scope]:
-            return Reason.SCOPE_MISSING
-        return organisation
-
-    def add_key(self, call: Call, key: bytes, scope: int, expires: int, consented: bool) -> Reason | KeyAdded:
-        """Add a key to the caller's organisation; `consented` says whether the new key signed for it."""
-        organisation = self.scoped(call, "govern")
-        if isinstance(organisation, Reason):
-            return organisation
-        if not Key(organisation.number, scope, call.block, expires).in_range:
-            return Reason.OUT_OF_RANGE
-        if key == ZERO_KEY or key in self.keys:
-            return Reason.KEY_IN_USE
-        if not consented:
-            return Reason.CONSENT_INVALID
-        event = KeyAdded(organisation.number, key, scope, expires)
-        self._add_key(event, call.block)
-        return event
-
-    def revoke_key(self, call: Call, key: bytes, compromised_since: int) -> Reason | KeyRevoked:
-        """Revoke a key for good: by itself, or by a governing key of its organisation."""
-        revoked = self.keys.get(key)
-        if revoked is None:
-            return Reason.UNKNOWN_KEY
-        if revoked.revoked:
-            return Reason.KEY_REVOKED
-        if call.key != key:
-            organisation = self.scoped(call, "govern")
-            if isinstance(organisation, Reason):
-                return organisation
-            if organisation.number != revoked.organisation:
-                return Reason.NOT_YOUR_KEY
-        if not revoked.start <= compromised_since <= call.block:
-            return Reason.OUT_OF_RANGE
-        event = KeyRevoked(revoked.organisation, key, compromised_since)
-        self._revoke_key(event, call.block)
-        return event
 
     # --- steps ------------------------------------------------------------------------------
 
@@ -299,50 +243,34 @@ class SharedHistory:
 
         Returns None when it was legal, and then only is anything changed. Events must come in chain
         order, from the block of the deployment on. `Refused` events change nothing and are not
-        checked. Does not check that the key signed the transaction: the chain did.
+        checked. Not checked, since events do not say it: that the key signed the transaction (the chain
+        did), and that a new artefact's id comes from its creator's key, its salt being in the call only.
         """
+        if block < self.latest:
+            return f"an event of block {block} came after one of block {self.latest}"
+        problem = self._accept(event, block)
+        if problem is None:
+            self.latest = block
+        return problem
+
+    def _accept(self, event: Event, block: int) -> str | None:
         match event:
+            case OrganisationAdmitted() | ThresholdSet():
+                return self._accept_founding(event, block)
+            case KeyAdded():
+                return self._accept_key_added(event, block)
+            case Refused():
+                return None
+            case _ if not self.threshold:
+                return "nothing can happen before the founding is complete"
             case Registered() | Acted():
                 return self._accept_step(event, block)
             case Anchored():
                 return self._accept_anchor(event, block)
             case LifecycleAdmitted():
-                return self._accept_lifecycle(event)
-            case KeyAdded() | KeyRevoked():
-                return self._accept_key(event, block)
-            case OrganisationAdmitted() | ThresholdSet():
-                return self._accept_founding(event, block)
-            case Refused():
-                return None
-
-    def _accept_key(self, event: KeyAdded | KeyRevoked, block: int) -> str | None:
-        known = self.keys.get(event.key)
-        name = f"key 0x{event.key.hex()}"
-        if isinstance(event, KeyAdded):
-            if known is not None or event.key == ZERO_KEY or event.organisation not in self.organisations:
-                return f"{name} was added twice, or to nobody"
-            if not Key(event.organisation, event.scope, block, event.expires).in_range:
-                return f"{name} was added with a scope or an end that is out of range"
-            self._add_key(event, block)
-        else:
-            if known is None or known.revoked or known.organisation != event.organisation:
-                return f"{name} was revoked twice, or was nobody's"
-            if not known.start <= event.compromised_since <= block:
-                return f"{name} cannot have been compromised since block {event.compromised_since}"
-            self._revoke_key(event, block)
-        return None
-
-    def _accept_founding(self, event: OrganisationAdmitted | ThresholdSet, block: int) -> str | None:
-        if isinstance(event, OrganisationAdmitted):
-            number = event.organisation
-            if self.threshold or number != len(self.organisations) + 1 or event.roles >= 2**64:
-                return f"organisation {number} was admitted out of turn, or with roles that do not exist"
-            self.organisations[number] = Organisation(number, event.roles, event.profile, admitted=block)
-        else:
-            if self.threshold or not 1 <= event.threshold <= len(self.organisations):
-                return f"threshold {event.threshold} is out of range"
-            self.threshold = event.threshold
-        return None
+                return self._accept_lifecycle(event, block)
+            case KeyRevoked():
+                return self._accept_key_revoked(event, block)
 
     def _accept_step(self, event: Step, block: int) -> str | None:
         call = Call(event.actor.key, block)
@@ -375,7 +303,9 @@ class SharedHistory:
         made = self._anchor(event.actor, AnchorCall(event.root, event.count))
         return made.text if isinstance(made, Reason) else None
 
-    def _accept_lifecycle(self, event: LifecycleAdmitted) -> str | None:
+    def _accept_lifecycle(self, event: LifecycleAdmitted, block: int) -> str | None:
+        if not self._is_founding_block(block) or not self._is_untouched() or event.number > MAX_TABLES:
+            return "lifecycles are admitted by the founding only"
         try:
             table = Table.from_words(event.properties, event.document, event.rules)
         except LifecycleInvalid as invalid:
@@ -387,14 +317,7 @@ class SharedHistory:
         self.tables[event.number] = table
         return None
 
-    def _add_key(self, event: KeyAdded, block: int) -> None:
-        self.keys[event.key] = Key(event.organisation, event.scope, start=block, expires=event.expires)
-        organisation = self.organisations[event.organisation]
-        self.organisations[event.organisation] = replace(organisation, keys=organisation.keys + 1)
-
-    def _revoke_key(self, event: KeyRevoked, block: int) -> None:
-        self.keys[event.key] = replace(
-            self.keys[event.key], revoked=block, compromised_since=event.compromised_since
-        )
-        organisation = self.organisations[event.organisation]
-        self.organisations[event.organisation] = replace(organisation, keys=organisation.keys - 1)
+    def _is_untouched(self) -> bool:
+        """Whether nothing was done yet that only calls can do."""
+        calls = self.artefacts or self.anchor_heads or any(key.revoked for key in self.keys.values())
+        return not calls and len(self.keys) == len(self.organisations)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import traceback
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -118,6 +119,12 @@ def main(arguments: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0
+    except Exception:  # noqa: BLE001 -- the last place where a fault of ours can be told as one
+        traceback.print_exc()
+        sys.stderr.write(
+            "proml: this is a fault of ProML, not of yours; please report it with the text above\n"
+        )
+        return ProMLError.exit_code
 
 
 def _dispatch(name: str, arguments: list[str]) -> int:
@@ -128,9 +135,9 @@ def _dispatch(name: str, arguments: list[str]) -> int:
         raise UsageProblem(f"there is no command {name!r}", hint)
     module = import_module(f"proml.cli.{command.module}")
     # A Python name for `exec`, which is a word of the language.
-    typer_app = getattr(module, f"{name}_command")
-    code = typer_app(arguments, prog_name=f"proml {name}", standalone_mode=False)
-    return int(code or 0)
+    app = getattr(module, f"{name}_command")
+    code: int = import_module("proml.cli.calling").call(app, arguments, f"proml {name}")
+    return code
 
 
 def _complain(error: ProMLError, as_json: bool) -> None:

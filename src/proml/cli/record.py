@@ -215,7 +215,7 @@ def _show_push(published: Published) -> None:
         (
             intent.label,
             intent.state,
-            short(intent.artefact) if any(intent.artefact) else "",
+            short(intent.artefact) if intent.what == "step" and any(intent.artefact) else "",
             intent.reason or "",
         )
         for intent in published.settled

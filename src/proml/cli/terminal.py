@@ -21,6 +21,7 @@ from proml.errors import KeyProblem
 PASSPHRASE_FILE = "PROML_PASSPHRASE_FILE"  # noqa: S105 -- the name of a variable, not a secret
 # Progress shows on anything that takes longer; a flicker on anything shorter would only distract.
 PROGRESS_AFTER_SECONDS = 1.0
+PIPE_WIDTH = 240
 
 # Characters that would let recorded text drive the terminal or reorder what is read.
 _UNSAFE = {
@@ -36,7 +37,8 @@ def safe(text: object) -> str:
 
 def console() -> Console:
     """Standard output; colours only where it is a terminal, and not if NO_COLOR is set."""
-    return Console(highlight=False, soft_wrap=True)
+    # Where nobody has a screen of some width, lines are kept whole, so that grep finds what belongs together.
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def emit_json(document: Any) -> None:
@@ -51,7 +53,7 @@ def say(text: str) -> None:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table of text without frames; every cell is made safe. Cells of `Markup` go as they are."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+    made = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:

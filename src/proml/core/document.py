@@ -41,7 +41,12 @@ def canonical(value: Any, depth: int = MAX_DEPTH) -> bytes:
         RecordInvalid: for NaN and infinities, integers beyond +-(2**53 - 1) (carry them as
             strings), lone surrogates, keys that are not strings, or more levels than `depth`.
     """
-    if _check_json(value, depth):
+    return _write(value, _check_json(value, depth))
+
+
+def _write(value: Any, ordinary: bool) -> bytes:
+    """The canonical form of a value for which `_check_json` said this."""
+    if ordinary:
         return _WRITER.encode(value).encode()
     try:
         return rfc8785.dumps(value)
@@ -62,6 +67,21 @@ def parse(content: bytes, what: str, limit: int = MAX_BYTES) -> dict[str, Any]:
     Raises:
         RecordInvalid: saying which of these it breaks. What is returned has a canonical form.
     """
+    return _read(content, what, limit, MAX_DEPTH)[0]
+
+
+def parse_canonical(
+    content: bytes, what: str, limit: int = MAX_BYTES, depth: int = MAX_DEPTH
+) -> dict[str, Any]:
+    """The same for documents of which there is one spelling only: the canonical form, byte for byte."""
+    value, ordinary = _read(content, what, limit, depth)
+    if _write(value, ordinary) != content:
+        raise RecordInvalid(f"{what} is not in canonical form")
+    return value
+
+
+def _read(content: bytes, what: str, limit: int, depth: int) -> tuple[dict[str, Any], bool]:
+    """The object, and what `_check_json` says of it."""
     if len(content) > limit:
         raise RecordInvalid(f"{what} has {len(content)} bytes, more than the {limit} allowed")
     try:
@@ -81,16 +101,7 @@ def parse(content: bytes, what: str, limit: int = MAX_BYTES) -> dict[str, Any]:
         raise RecordInvalid(f"{what} is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise RecordInvalid(f"{what} is not a JSON object")
-    _check_json(value, MAX_DEPTH)
-    return value
-
-
-def parse_canonical(content: bytes, what: str, limit: int = MAX_BYTES) -> dict[str, Any]:
-    """The same for documents of which there is one spelling only: the canonical form, byte for byte."""
-    value = parse(content, what, limit)
-    if canonical(value) != content:
-        raise RecordInvalid(f"{what} is not in canonical form")
-    return value
+    return value, _check_json(value, depth)
 
 
 def is_of_type(document: Mapping[str, Any], name: str, version: int = 1) -> bool:

@@ -124,6 +124,16 @@ def check(record: Record) -> None:
 
     Does not check that what they say is true, nor that it agrees with the ledger.
     """
+    _check_shape(record)
+    size = len(canonical(dict(record), CONTENT_DEPTH)) + _ENVELOPE_BYTES
+    if size > MAX_BYTES:
+        raise RecordInvalid(
+            f"the sealed record would have {size} bytes, more than the {MAX_BYTES} allowed",
+            "log what is long as observations, or keep it in a file and name that as an input",
+        )
+
+
+def _check_shape(record: Record) -> None:
     unknown = [name for name in record if name not in FIELDS]
     if unknown:
         raise RecordInvalid(f"a record has no field {unknown[0]!r}", "put what is your own under 'claims'")
@@ -137,12 +147,6 @@ def check(record: Record) -> None:
         )
     for name, value in record.items():
         check_field(name, value)
-    size = len(canonical(dict(record), CONTENT_DEPTH)) + _ENVELOPE_BYTES
-    if size > MAX_BYTES:
-        raise RecordInvalid(
-            f"the sealed record would have {size} bytes, more than the {MAX_BYTES} allowed",
-            "log what is long as observations, or keep it in a file and name that as an input",
-        )
 
 
 def open_sealed(content: bytes) -> SealedRecord:
@@ -152,13 +156,15 @@ def open_sealed(content: bytes) -> SealedRecord:
         RecordInvalid: when they are not one. Does not check the commitment: compare it with the
             ledger's.
     """
-    value = parse_canonical(content, "a sealed record")
+    # The envelope is one level; size and canonical form of the record are those of the whole.
+    value = parse_canonical(content, "a sealed record", depth=CONTENT_DEPTH + 1)
     if not is_of_type(value, SEALED_TYPE):
         raise RecordInvalid("not a sealed record of version 1")
     record = value.get("record")
     if not isinstance(record, dict) or set(value) != {"type", "version", "key", "record"}:
         raise RecordInvalid("a sealed record has exactly type, version, key and record")
-    return seal(record, unhexed(value["key"], KEY_BYTES))
+    _check_shape(record)
+    return SealedRecord(record, unhexed(value["key"], KEY_BYTES))
 
 
 def is_named(digest: bytes, content: bytes) -> bool:

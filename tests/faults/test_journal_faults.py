@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from proml.errors import JournalProblem
-from proml.journal import Journal, files, read, repair, scan
+from proml.journal import Journal, files, living, read, repair, scan
 from proml.journal import segment as segments
 
 pytestmark = pytest.mark.faults
@@ -25,7 +25,13 @@ def payloads(folder: Path) -> list[bytes]:
 
 
 def program(text: str, *arguments: object) -> list[str]:
-    return [sys.executable, "-c", textwrap.dedent(text), *map(str, arguments)]
+    return [
+        sys.executable,
+        "-B",
+        "-c",  # writing bytecode would be among the calls that fail
+        textwrap.dedent(text),
+        *map(str, arguments),
+    ]
 
 
 CROWD = """
@@ -112,7 +118,7 @@ STRACED = """
     for number in range(8):
         try:
             journal.append(b"%d" % number)
-            print(number, flush=True, file=sys.stderr)
+            print(number, flush=True)
         except JournalProblem:
             pass
 """
@@ -134,9 +140,9 @@ def test_a_system_call_that_fails_or_kills_loses_and_doubles_nothing(tmp_path: P
     call = fault.split(":", maxsplit=1)[0]
     strace = ["strace", "-qq", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={fault}"]
     done = subprocess.run(
-        [*strace, *program(STRACED, folder)], stderr=subprocess.PIPE, check=False, timeout=60, text=True
+        [*strace, *program(STRACED, folder)], stdout=subprocess.PIPE, check=False, timeout=60, text=True
     )
-    acknowledged = [int(line) for line in done.stderr.split()]
+    acknowledged = [int(line) for line in done.stdout.split()]
     problems: list[JournalProblem] = []
     found = [int(entry.payload) for entry in read(folder, problems=problems)]
     assert found == sorted(set(found))
@@ -187,6 +193,7 @@ def test_a_full_disk_refuses_and_a_free_one_goes_on(tiny_disk: Path, durable: bo
         except JournalProblem as problem:
             refused += 1
             hints.add(problem.hint)
+            assert len(living(journal.folder)) == 1
             if refused == 5:
                 ballast.unlink()
     assert refused == 5

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from proml.core import frame
 from proml.core.frame import Continuation, Header
 from proml.errors import Busy, JournalProblem, NotFound
-from proml.journal import Entry, Journal, Position, files, read, reading, repair, scan, writing
+from proml.journal import Entry, Journal, Position, files, living, read, reading, repair, scan, writing
 
 LINES = [b'{"n":%d}' % number for number in range(5)]
 
@@ -190,6 +190,33 @@ def test_a_torn_frame_is_no_damage_while_its_writer_lives(tmp_path: Path) -> Non
         repair(file)
     journal.close()
     assert scan(file).damage is not None
+
+
+def test_all_files_of_a_writer_live_until_it_closes_its_journal(tmp_path: Path) -> None:
+    journal, other = Journal(tmp_path, segment_bytes=200), Journal(tmp_path)
+    mine = set()
+    for line in LINES * 3:
+        mine.add(journal.append(line).file_id)
+        assert living(tmp_path) == mine  # also when the file is full and the next is not begun
+    theirs = other.append(b"x").file_id
+    assert len(mine) > 3
+    assert living(tmp_path) == mine | {theirs}
+    journal.close()
+    assert living(tmp_path) == {theirs}
+    other.close()
+    assert living(tmp_path) == set()
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_writer_keeps_few_files_open(tmp_path: Path, durable: bool) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    journal = Journal(tmp_path, durable, segment_bytes=150)
+    for line in LINES * 20:
+        journal.append(line)
+        assert len(os.listdir("/proc/self/fd")) <= before + 2
+    assert len(files(tmp_path)) > 20
+    journal.close()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_flipped_bit_in_the_tail_is_named_and_set_aside(tmp_path: Path) -> None:

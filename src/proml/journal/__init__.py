@@ -15,9 +15,22 @@ The bytes are described in docs/journal-format.md and live in `proml.core.frame`
 """
 
 from proml.core.frame import Reach
+from proml.journal.living import living
 from proml.journal.reading import Damage, Entry, Scan, files, read, scan
 from proml.journal.repair import repair
 from proml.journal.segment import Position
 from proml.journal.writing import Journal
 
-__all__ = ["Damage", "Entry", "Journal", "Position", "Reach", "Scan", "files", "read", "repair", "scan"]
+__all__ = [
+    "Damage",
+    "Entry",
+    "Journal",
+    "Position",
+    "Reach",
+    "Scan",
+    "files",
+    "living",
+    "read",
+    "repair",
+    "scan",
+]

@@ -1,35 +1,45 @@
-"""Which journal files a process may still write to."""
+"""Which journal files belong to a process that may still write."""
 
-from __future__ import annotations
-
-import fcntl
 import os
 from pathlib import Path
 
-from proml.core import frame
-from proml.core.frame import HEADER_BYTES
-from proml.errors import NotFound
-from proml.journal.reading import files, opened
+from proml.core.frame import HEADER_BYTES, Header, decode_header
+from proml.errors import JournalProblem, NotFound
+from proml.journal.reading import files, in_use, opened
 
 
 def living(folder: Path) -> set[bytes]:
-    """The 16-byte ids of files whose writer holds its lock; anything not among them is complete."""
-    found = set()
+    """The 16-byte ids of the files whose writer is still there; of the others none will be added to.
+
+    A writer goes from file to file and keeps the newest locked, so the earlier ones live on in it. Ask
+    *before* reading the files: what a process writes last before it ends is then not missed.
+
+    Where the file system cannot tell, a file counts as living.
+    """
+    headers: dict[bytes, Header] = {}
+    locked = set()
     for file in files(folder):
         try:
             with opened(file, os.O_RDONLY) as fd:
-                header = frame.decode_header(os.pread(fd, HEADER_BYTES, 0))
-                if not isinstance(header, str) and _is_locked(fd):
-                    found.add(header.file_id)
-        except NotFound:
-            continue  # removed since the folder was listed
-    return found
+                header = decode_header(os.pread(fd, HEADER_BYTES, 0))
+                if isinstance(header, str):
+                    continue
+                headers[header.file_id] = header
+                if in_use(fd):
+                    locked.add(header.file_id)
+        except (NotFound, JournalProblem):
+            continue  # removed since the folder was listed, or not to be opened
+    living_writers = {_first_file(name, headers) for name in locked}
+    return {name for name in headers if _first_file(name, headers) in living_writers}
 
 
-def _is_locked(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    fcntl.flock(fd, fcntl.LOCK_UN)
-    return False
+def _first_file(name: bytes, headers: dict[bytes, Header]) -> bytes:
+    """The id of the first file of the same writer, by which the writer is known."""
+    seen = set()
+    while name in headers and name not in seen:
+        seen.add(name)
+        earlier = headers[name].previous
+        if earlier is None:
+            return name
+        name = earlier.file_id
+    return name

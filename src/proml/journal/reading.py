@@ -113,7 +113,7 @@ def scan(file: Path) -> Scan:
         JournalProblem: it is of a newer version, or cannot be opened.
     """
     with opened(file, os.O_RDONLY) as fd:
-        return scan_open(file, fd, _in_use(fd))
+        return scan_open(file, fd, in_use(fd))
 
 
 def read(
@@ -229,7 +229,7 @@ def _entries(
     skipped = _taken_before(header, after) if start is None else 0
     try:
         with opened(file, os.O_RDONLY) as fd:
-            writing = _in_use(fd)
+            writing = in_use(fd)
             walk = _Walk(fd, start or frame.beginning(os.pread(fd, HEADER_BYTES, 0)))
             if os.fstat(fd).st_size < walk.reach.size:
                 walk.fault = f"{walk.reach.frames} frames were read from it before and it is shorter now"
@@ -337,7 +337,7 @@ def opened(file: Path, flags: int) -> Iterator[int]:
         os.close(fd)
 
 
-def _in_use(fd: int) -> bool:
+def in_use(fd: int) -> bool:
     """Whether a writer may still be at work. Asked before reading: its last word is then in the file."""
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -7,6 +7,8 @@ Rules that hold whatever happens:
   known to stand whole. Whatever comes between (a failed write, Ctrl-C, a signal handler that appends
   something itself) therefore finds no segment and begins a new file; a half-known one is never used.
 * A child made by fork drops what it inherited and begins its own file.
+* From its first frame to `close` some file of a journal is open and so locked, even between two files: by
+  that others see that the process is there.
 * After a failed fsync that file is never synced again. Its frames that no sync covered are read back,
   checked against the hash chain, and written to a new file whose header says up to where the first counts.
 """
@@ -53,7 +55,8 @@ class Journal:
         self._created_ns = 0  # of the newest file
         self._lock = threading.RLock()
         self._segment: Segment | None = None  # ready for the next frame; taken out while one is written
-        self._newest: Segment | None = None  # the same, also while it is taken out
+        self._newest: Segment | None = None  # the last file begun
+        self._held: list[Segment] = []  # given up, but locked until the next file holds a frame
         self._previous: Continuation | None = None  # what the next file says about the one before it
         self._unsynced: list[Segment] = []  # given up and not known to be on the disk
         self._appended = 0
@@ -104,9 +107,10 @@ class Journal:
         if self.durable:
             self.sync()
         with self._lock:
-            segment, self._segment = self._segment, None
+            segment, self._segment, self._newest = self._segment, None, None
             if segment is not None:
                 self._retire(segment, ROLLED)
+            self._release()
 
     def __enter__(self) -> Self:
         return self
@@ -129,6 +133,8 @@ class Journal:
                 self._retire(self._segment, ROLLED)  # type: ignore[unreachable]
                 self._previous = None
             self._segment = segment
+            if not number:
+                self._release()
             if size >= self._segment_bytes:
                 self._segment = None
                 self._retire(segment, ROLLED)
@@ -169,13 +175,24 @@ class Journal:
             # A full disk may let a file be made again and again and take not one frame.
             segment.discard()
             self._previous = segment.previous
+            self._newest = self._held[-1] if self._held else None
             return
         self._previous = segment.continuation(reason)
         self._unsynced.append(segment)
-        # A durable journal syncs through the descriptor that wrote, in the commit that follows; and a
-        # commit that is at it now must not find the descriptor closed, or worse, in use for another file.
-        if not self.durable and segment is not self._syncing:
-            segment.close()
+        self._held.append(segment)
+
+    def _release(self) -> None:
+        """Close the files given up, except the newest, which shows that the process is there.
+
+        Not the one a commit is at either: it must not find its descriptor closed or, worse, in use for
+        another file. And in durable mode none with frames still to be synced, by the descriptor that
+        wrote them.
+        """
+        for segment in self._held:
+            waiting = self.durable and segment.synced.frames < segment.reach.frames and not segment.moved_to
+            if segment not in (self._newest, self._syncing) and not waiting:
+                segment.close()
+        self._held = [segment for segment in self._held if segment.fd >= 0]
 
     def _commit(self, wanted: int) -> None:
         """Group commit, without self._lock: one caller syncs for all who wait, others go on appending."""
@@ -196,8 +213,7 @@ class Journal:
                 self._syncing = None
                 settled = [segment for segment in self._unsynced if segment in retired or segment.moved_to]
                 self._unsynced = [segment for segment in self._unsynced if segment not in settled]
-                for segment in settled:
-                    segment.close()
+                self._release()
 
     def _carry_over(self, suspect: Segment) -> None:
         """Write the frames of a suspect file that no sync covered to a new one; without self._lock."""
@@ -206,6 +222,7 @@ class Journal:
             if self._segment is suspect:
                 self._segment = None
                 self._unsynced.append(suspect)
+                self._held.append(suspect)
             if suspect.reach == suspect.synced:
                 return
             try:
@@ -249,12 +266,12 @@ class Journal:
 
     def _after_fork(self) -> None:
         """In the child: the files are the parent's, and its locks may be held by threads not here."""
-        for segment in (*self._unsynced, self._segment, self._newest, self._syncing):
+        for segment in (*self._unsynced, *self._held, self._segment, self._newest, self._syncing):
             if segment is not None:
                 segment.close()  # or the parent's file would seem in use for as long as the child lives
         self._lock, self._committing = threading.RLock(), threading.RLock()
         self._segment = self._newest = self._previous = self._syncing = None
-        self._unsynced = []
+        self._unsynced, self._held = [], []
         self._committed = self._appended
 
 

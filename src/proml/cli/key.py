@@ -89,6 +89,7 @@ def add(
         "record"
     ],
     expires: Annotated[int, typer.Option("--expires", help="Block from which it is refused; 0 never.")] = 0,
+    as_json: Json = False,
 ) -> int:
     """Give the organisation one more key. The present key needs scope `govern`; the new one consents.
 
@@ -102,7 +103,7 @@ def add(
         mask |= SCOPES[each]
     fresh = me.other_key(_key_file(me.config, name))
     consent = me.consent_of(fresh, mask, expires)
-    return _send(me, AddKeyCall(fresh.address, mask, expires, consent), f"added {hexed(fresh.address)}")
+    return _send(me, AddKeyCall(fresh.address, mask, expires, consent), "added", as_json)
 
 
 @key_command.command()
@@ -111,6 +112,7 @@ def revoke(
     since: Annotated[
         int | None, typer.Option("--since", help="Block since which it is suspect; default: now.")
     ] = None,
+    as_json: Json = False,
 ) -> int:
     """Revoke a key for good. What it signed before --since stays valid, from then on it is suspect.
 
@@ -123,12 +125,15 @@ def revoke(
     except RecordInvalid:
         raise UsageProblem(f"{key!r} is no address", "an address is 0x and 40 lower-case digits") from None
     boundary = since if since is not None else me.ledger.head().number
-    return _send(me, RevokeKeyCall(address, boundary), f"revoked {hexed(address)}")
+    return _send(me, RevokeKeyCall(address, boundary), "revoked", as_json)
 
 
-def _send(me: Participant, call: AddKeyCall | RevokeKeyCall, done: str) -> int:
+def _send(me: Participant, call: AddKeyCall | RevokeKeyCall, done: str, as_json: bool) -> int:
     me.govern(call)
-    say(done)
+    if as_json:
+        emit_json({done: hexed(call.key)})
+    else:
+        say(f"{done} {hexed(call.key)}")
     return 0
 
 

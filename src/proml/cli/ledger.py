@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from proml.cli.terminal import ask_passphrase, busy, emit_json, say, table, when
+from proml.cli.terminal import ask_passphrase, busy, emit_json, safe, say, table, when
 from proml.config import load
 from proml.core.consortium import ROLES, role_mask
 from proml.core.digest import hexed, unhexed
@@ -75,6 +75,7 @@ def found(
         str | None, typer.Option("--rpc", help="Found it on this chain, not on an embedded one.")
     ] = None,
     finality: Annotated[int, typer.Option("--finality", help="Blocks until final, with --rpc.")] = 12,
+    as_json: Json = False,
 ) -> int:
     """Found a consortium: deploy the contracts with these members, and write the ledger file to share.
 
@@ -99,22 +100,29 @@ def found(
             file = found_remote(config, url, founders, threshold, finality, deployer)
         else:
             file = found_embedded(config, founders, threshold)
-    say(f"founded with {len(founders)} organisations; give {config.ledger_file} to each of them")
-    say(f"contract {hexed(file.terms.contract)} on chain {file.terms.chain_id}")
+    contract = hexed(file.terms.contract)
+    if as_json:
+        emit_json({"file": str(config.ledger_file), "contract": contract, "chain id": file.terms.chain_id})
+        return 0
+    say(f"founded with {len(founders)} organisations; give {safe(config.ledger_file)} to each of them")
+    say(f"contract {contract} on chain {file.terms.chain_id}")
     return 0
 
 
 @ledger_command.command("join")
 def join_ledger(
     file: Annotated[Path, typer.Argument(help="The ledger file, got from a member.")],
+    as_json: Json = False,
 ) -> int:
     """Pin the ledger of a consortium in this project, after comparing the file with the chain."""
     config = load()
     joined = join(config, file)
     shared = Participant.open().chronicle().shared
     known = shared.keys.get(key_address(config.key_file))
-    if known:
-        say(f"joined as {joined.name_of(known.organisation)}")
+    if as_json:
+        emit_json({"joined": True, "member": joined.name_of(known.organisation) if known else None})
+    elif known:
+        say(f"joined as {safe(joined.name_of(known.organisation))}")
     else:
         say("joined for reading: this project's key belongs to no member yet")
     return 0

@@ -144,8 +144,10 @@ def _ledger_status(mine: Participant) -> dict[str, Any]:
 
 
 def _waits_for(chronicle: Chronicle, artefact: bytes, roles: int, organisation: int) -> bool:
-    """Whether a step towards use is open that this organisation may make and others made possible."""
+    """Whether a step towards use is open that this organisation may make and another made possible."""
     shared = chronicle.shared
+    if chronicle.histories[artefact][-1].step.actor.organisation == organisation:
+        return False
     standing = shared.artefacts[artefact]
     table_ = shared.tables[standing.lifecycle]
     return any(
@@ -156,7 +158,6 @@ def _waits_for(chronicle: Chronicle, artefact: bytes, roles: int, organisation: 
         and not table_.terminal >> rule.following & 1
         and not rule.differs & shared.duties(standing, organisation)
         and (not rule.custodian or standing.custodian == organisation)
-        and standing.creator != organisation
         for rule in table_.rules
     )
 

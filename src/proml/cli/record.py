@@ -21,6 +21,7 @@ from proml.errors import NotFound, UsageProblem
 from proml.node.outbox import DONE, Intent
 from proml.node.participant import Content, Participant, Target
 from proml.node.publisher import Published
+from proml.node.targets import artefact_meant
 
 REFUSED_EXIT = 6
 NOT_FOUND_EXIT = 127
@@ -65,7 +66,7 @@ def register(
     where = None if path == "-" else Path(path)
     if where is None and not name:
         raise UsageProblem("an artefact without bytes needs a name", "add --name")
-    salt = me.register(where, kind, name, _inputs(inputs), content)
+    salt = me.register(where, kind, name, _inputs(me, inputs), content)
     return _noted(me, {"salt": salt, "kind": kind}, f"noted: register {kind} {name or path}", push, as_json)
 
 
@@ -74,7 +75,7 @@ def act(
     action: Annotated[
         str, typer.Argument(help="A verb of its lifecycle; `proml show` lists those open now.")
     ],
-    target: Annotated[str, typer.Argument(help="The artefact: its file, folder or id.")],
+    target: Annotated[str, typer.Argument(help="The artefact: its file, folder, id or name.")],
     subject: Annotated[
         Path | None, typer.Option("--subject", "-s", help="The bytes meant, if others.")
     ] = None,
@@ -95,7 +96,7 @@ def act(
     """
     me = Participant.open(passphrase=ask_passphrase)
     content = Content(_pairs(param), _pairs(metric), _pairs(claim))
-    me.act(_target(target), action, subject, _inputs(inputs), content)
+    me.act(_target(me, target), action, subject, _inputs(me, inputs), content)
     return _noted(me, {"action": action, "target": target}, f"noted: {action} {target}", push, as_json)
 
 
@@ -242,9 +243,13 @@ def _intent_document(intent: Intent) -> dict[str, Any]:
     }
 
 
-def _target(text: str) -> Target:
-    """A path where there is one, else what should be an id."""
-    return Path(text) if os.path.lexists(text) or not text.startswith("0x") else text
+def _target(me: Participant, text: str) -> Target:
+    """A path where there is one, an id as it is, and anything else looked up on the ledger."""
+    if os.path.lexists(text):
+        return Path(text)
+    if len(text) == 66 and text.startswith("0x"):
+        return text
+    return hexed(artefact_meant(me, me.chronicle(), text))
 
 
 def _named(text: str, default: str) -> tuple[str, str]:
@@ -255,8 +260,8 @@ def _named(text: str, default: str) -> tuple[str, str]:
     return path, name or default
 
 
-def _inputs(texts: list[str]) -> list[tuple[Target, str]]:
-    return [(_target(path), part) for path, part in (_named(text, "input") for text in texts)]
+def _inputs(me: Participant, texts: list[str]) -> list[tuple[Target, str]]:
+    return [(_target(me, path), part) for path, part in (_named(text, "input") for text in texts)]
 
 
 def _pairs(texts: list[str]) -> dict[str, Any]:

@@ -78,8 +78,10 @@ def find(grounds: Grounds, records: Records, target: Target) -> Aim:
 
 
 def _by_id(grounds: Grounds, target: ById) -> Aim:
-    grounds.standing(target.artefact)  # brings in a registration made since
-    if target.artefact not in grounds.chronicle.histories:
+    known = grounds.chronicle.histories
+    if target.artefact not in known:
+        grounds.standing(target.artefact)  # brings in a registration made since
+    if target.artefact not in known:
         raise NotFound(
             f"no artefact {hexed(target.artefact)} on this ledger",
             "is it the right ledger, and was the artefact pushed? See `proml status`",

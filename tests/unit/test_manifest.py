@@ -34,7 +34,7 @@ names = st.text(min_size=1, max_size=12).filter(lambda name: not fault_in_name(n
 paths = st.lists(names, min_size=1, max_size=4).map("/".join)
 
 
-@given(st.dictionaries(paths, st.binary(max_size=20), max_size=12))
+@given(st.dictionaries(paths, st.binary(max_size=20), min_size=1, max_size=12))
 def test_the_bytes_are_the_canonical_json_and_are_read_back(files: dict[str, bytes]) -> None:
     try:
         made = manifest_of([entry(path, content) for path, content in files.items()])

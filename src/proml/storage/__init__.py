@@ -1,0 +1,1 @@
+"""Where record bytes are found by digest; one file per technology."""

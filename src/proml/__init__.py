@@ -10,7 +10,8 @@
 What is recorded stays on this machine until `proml push` takes it to the ledger.
 """
 
-from proml.capture.run import Run, Tracking, current_run, track
+from proml.capture.run import Run
+from proml.capture.tracking import Tracking, current_run, track
 from proml.errors import ProMLError
 
 __version__ = "0.1.0"

@@ -118,6 +118,11 @@ def is_off(environment: Mapping[str, str] = os.environ) -> bool:
     return environment.get(OFF_VARIABLE, "").lower() not in _FALSE
 
 
+def is_on(text: str) -> bool:
+    """Whether a setting's text means on."""
+    return text.lower() in _TRUE
+
+
 def _from_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from types import NoneType
 from typing import Any
 
 import orjson
 
-from proml.errors import JournalProblem
+from proml.core.digest import unhexed
+from proml.errors import JournalProblem, RecordInvalid
+
+FINISHED = "finished"
+FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,32 @@ _KINDS: dict[str, type[Draft]] = {
 }
 
 
+# What the members of a draft may be, by their names, which mean the same in every class.
+_TEXT, _TEXT_OR_NONE, _CONTENT = (str,), (str, NoneType), (dict,)
+_TYPES: dict[str, tuple[type, ...]] = {
+    "run": _TEXT,
+    "name": _TEXT_OR_NONE,
+    "at": (int, float),
+    "parameters": _CONTENT,
+    "activity": _CONTENT,
+    "environment": _CONTENT,
+    "metrics": _CONTENT,
+    "claims": _CONTENT,
+    "part": _TEXT,
+    "step": (int, float, str, NoneType),
+    "kind": _TEXT_OR_NONE,
+    "action": _TEXT,
+    "salt": _TEXT_OR_NONE,
+    "outcome": _TEXT,
+    "reason": _TEXT,
+    "subject": (Subject, NoneType),
+    "reference": (Reference, NoneType),
+    "inputs": (tuple,),
+}
+# 9999-12-31, the last day that has a date.
+_LAST_MOMENT = 253_402_300_799
+
+
 def encode(draft: Draft) -> bytes:
     """The journal payload of a draft: one JSON object, UTF-8."""
     return orjson.dumps({"draft": type(draft).__name__, **_plain(draft)})
@@ -140,27 +171,83 @@ def decode(payload: bytes) -> Draft:
     """The draft behind a journal payload.
 
     Raises:
-        JournalProblem: when this version does not know it; a newer one wrote it.
+        JournalProblem: when this version does not know it; a newer one wrote it, or nobody's.
     """
     try:
         content = orjson.loads(payload)
         kind = _KINDS[content.pop("draft")]
-        for name in ("subject",):
-            if content.get(name) is not None:
-                content[name] = Subject(**content[name])
+        if content.get("subject") is not None:
+            content["subject"] = _subject(content["subject"])
         if content.get("reference") is not None:
             content["reference"] = _reference(content["reference"])
         if "inputs" in content:
             content["inputs"] = tuple((_reference(reference), part) for reference, part in content["inputs"])
-        return kind(**content)
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        draft = kind(**content)
+        _check(draft)
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError, RecordInvalid) as error:
         raise JournalProblem(f"a journal entry is no draft this version knows: {error}") from error
+    return draft
 
 
 def _plain(draft: Draft) -> dict[str, Any]:
     return {name: getattr(draft, name) for name in draft.__slots__}
 
 
+def _check(draft: Draft) -> None:
+    """Raise ValueError or RecordInvalid unless every member is something `draft` can hold."""
+    for name in draft.__slots__:
+        value = getattr(draft, name)
+        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
+            raise ValueError(f"its {name} cannot be {str(value)[:40]!r}")  # noqa: TRY004 -- a value, read from a file
+    if isinstance(draft, StepAsked):
+        _check_step(draft)
+    else:
+        unhexed(draft.run)
+    if isinstance(draft, RunStarted | Observed | RunEnded | StepAsked) and not 0 <= draft.at <= _LAST_MOMENT:
+        raise ValueError("it is of no day that has a date")
+    if isinstance(draft, RunStarted) and not draft.name:
+        raise ValueError("a run needs a name")
+    if isinstance(draft, RunEnded) and draft.outcome not in (FINISHED, FAILED):
+        raise ValueError("a run ends finished or failed")
+    if isinstance(draft, Used) and draft.reference is None:
+        raise ValueError("it does not say what was used")
+    if isinstance(draft, Produced):
+        _check_produced(draft)
+
+
+def _check_step(step: Any) -> None:
+    if (step.salt is None) == (step.reference is None):
+        raise ValueError("a step registers something new, or speaks of something known")
+    if step.salt is not None:
+        unhexed(step.salt)
+    if step.kind is None or not all(isinstance(part, str) for _, part in step.inputs):
+        raise ValueError("its kind and the parts of its inputs must be texts")
+
+
+def _check_produced(made: Any) -> None:
+    if made.subject is None or (made.kind is None) != (made.salt is None):
+        raise ValueError("what was made has a subject, and a salt where it has a kind")
+    if made.salt is not None:
+        unhexed(made.salt)
+
+
+def _subject(content: Mapping[str, Any]) -> Subject:
+    subject = Subject(**content)
+    unhexed(subject.sha256)
+    if subject.blake3 is not None:
+        unhexed(subject.blake3)
+    counts = (subject.size, 0 if subject.files is None else subject.files)
+    if type(subject.name) is not str or any(type(count) is not int or count < 0 for count in counts):
+        raise ValueError("a subject has a name, a size, and a number of files")
+    return subject
+
+
 def _reference(content: Mapping[str, Any]) -> Reference:
     subject = content.get("subject")
-    return Reference(content.get("salt"), content.get("artefact"), Subject(**subject) if subject else None)
+    reference = Reference(content.get("salt"), content.get("artefact"), subject and _subject(subject))
+    named = [text for text in (reference.salt, reference.artefact) if text is not None]
+    for text in named:
+        unhexed(text)
+    if len(named) + (reference.subject is not None) != 1:
+        raise ValueError("a reference names one thing")
+    return reference

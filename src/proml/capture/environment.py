@@ -54,7 +54,8 @@ def activity(root: Path) -> dict[str, Any]:
     Args:
         root: the project's folder; a script outside it is given by its name alone.
     """
-    found: dict[str, Any] = {"command": command(sys.argv, root)}
+    # A program that embeds Python may have no sys.argv.
+    found: dict[str, Any] = {"command": command(getattr(sys, "argv", []), root)}
     code = code_version(root)
     if code:
         found["code"] = code

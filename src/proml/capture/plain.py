@@ -10,14 +10,8 @@ from proml.core.document import EXACT_INTEGER
 
 MAX_DEPTH = 8
 MAX_TEXT = 10_000
-
-
-def is_plain_number(value: Any) -> bool:
-    """Whether a value is a finite float or exact int as it stands; the common case, so it is quick."""
-    kind = value.__class__
-    if kind is float:
-        return bool(value - value == 0.0)
-    return kind is int and -EXACT_INTEGER <= value <= EXACT_INTEGER
+# Beyond some 14,000 bits Python refuses to write an integer in base 10, which takes quadratic time.
+DECIMAL_BITS = 10_000
 
 
 def plain(value: Any, depth: int = 0) -> Any:
@@ -25,29 +19,44 @@ def plain(value: Any, depth: int = 0) -> Any:
 
     Integers beyond 2**53 - 1, NaN and infinities become strings; what has `.item()` (a NumPy scalar, a
     one-element tensor) becomes its number; mappings and sequences are taken item by item; anything
-    else, or deeper than 8 levels, becomes its text, cut at 10,000 characters.
+    else, or deeper than 8 levels, becomes its text, cut at 10,000 characters. Raises nothing: what cannot
+    even be shown becomes the name of its type.
     """
-    if value is None or isinstance(value, bool | str):
-        return value[:MAX_TEXT] if isinstance(value, str) else value
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return text(value)
     if isinstance(value, int):
-        return int(value) if abs(value) <= EXACT_INTEGER else str(int(value))
+        return int(value) if abs(value) <= EXACT_INTEGER else _large(int(value))
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else _not_finite(value)
+    try:
+        return _composed(value, depth)
+    except Exception:  # noqa: BLE001 -- any class of a script, with any methods
+        return text(value)
+
+
+def text(value: Any) -> str:
+    """The text of anything, cut at 10,000 characters; what UTF-8 cannot carry becomes a question mark."""
+    try:
+        shown = str(value)[:MAX_TEXT]
+    except Exception:  # noqa: BLE001 -- any class of a script, with any __str__
+        return f"<{type(value).__name__}>"
+    return shown if shown.isascii() else shown.encode("utf-8", "replace").decode()
+
+
+def _composed(value: Any, depth: int) -> Any:
     if depth < MAX_DEPTH and isinstance(value, Mapping):
-        return {str(name): plain(item, depth + 1) for name, item in value.items()}
+        return {text(name): plain(item, depth + 1) for name, item in value.items()}
     if depth < MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
         return [plain(item, depth + 1) for item in value]
-    return _foreign(value, depth)
-
-
-def _foreign(value: Any, depth: int) -> Any:
     item = getattr(value, "item", None)
-    if depth < MAX_DEPTH and callable(item):
-        try:
-            return plain(item(), MAX_DEPTH)
-        except (TypeError, ValueError, RuntimeError):
-            pass  # an array of several elements: its text has to do
-    return str(value)[:MAX_TEXT]
+    # An array of several elements raises here: its text has to do.
+    return plain(item(), MAX_DEPTH) if depth < MAX_DEPTH and callable(item) else text(value)
+
+
+def _large(value: int) -> str:
+    return str(value) if value.bit_length() <= DECIMAL_BITS else hex(value)[:MAX_TEXT]
 
 
 def _not_finite(value: float) -> str:

@@ -14,8 +14,10 @@ Rules:
   for which the end of the run waits.
 * A failure of capture never reaches the training code: it is counted, logged under `proml`, and the
   run goes on. In strict mode it is raised instead, before the step it concerns.
+* A run whose start could not be written (a full disk) writes it with the first call that can.
 * A run that is left by an exception, Ctrl-C or the end of the process is closed as failed. One whose
   process was killed is closed by the publisher, which sees that nobody writes its journal any more.
+* A child made by fork may go on using a run; only the process that started a run ends it.
 """
 
 from __future__ import annotations
@@ -23,20 +25,18 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import secrets
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
-from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import orjson
 
+from proml.capture.backlog import Backlog
 from proml.capture.draft import (
+    FAILED,
+    FINISHED,
     Draft,
     EnvironmentSeen,
     Produced,
@@ -49,28 +49,21 @@ from proml.capture.draft import (
 )
 from proml.capture.environment import activity, environment
 from proml.capture.fingerprint import fingerprint
-from proml.capture.plain import is_plain_number, plain
-from proml.config import Config, is_off, load
+from proml.capture.plain import plain, text
+from proml.config import Config
 from proml.core.digest import hexed
-from proml.errors import ProjectMissing, UsageProblem
+from proml.errors import UsageProblem
 from proml.journal import Journal
 
 log = logging.getLogger("proml")
 
 # A file up to this size hashes in a few milliseconds, less than a thread is worth.
 AT_ONCE_BYTES = 8 * 1024 * 1024
-FINISHED = "finished"
-FAILED = "failed"
 
-_current: ContextVar[Run | None] = ContextVar("proml_run", default=None)
-_open_runs: weakref.WeakSet[Run] = weakref.WeakSet()
+# Runs of this process whose end does not stand in a journal yet.
+_open_runs: set[Run] = set()
 _journals: dict[Path, Journal] = {}
 _journals_lock = threading.Lock()
-
-
-def current_run() -> Run | None:
-    """The innermost run that is open in this thread or task, or None."""
-    return _current.get()
 
 
 def journal_of(config: Config) -> Journal:
@@ -85,7 +78,7 @@ def journal_of(config: Config) -> Journal:
 
 def new_salt() -> str:
     """32 random bytes in text form: what an artefact's id will be made of."""
-    return hexed(secrets.token_bytes(32))
+    return hexed(os.urandom(32))
 
 
 class Run:
@@ -103,10 +96,13 @@ class Run:
         self.salt = new_salt()
         self.missed = 0
         self._config = config
-        self._journal: Journal | None = None
+        self._started: RunStarted | None = None
+        self._ended: RunEnded | None = None
+        self._journal: Journal | None = None  # set while the run is open and its start stands there
+        self._is_begun = False
         self._process = os.getpid()
         self._closed = False
-        self._jobs: list[threading.Thread] = []
+        self._backlog = Backlog()
         self._observed = b'{"draft":"Observed","run":"%s",' % self.salt.encode()
 
     # --- what a script calls ----------------------------------------------------------------
@@ -118,19 +114,16 @@ class Run:
         the same ones is not checked.
         """
         if isinstance(what, str) and _is_id(what):
-            self._guarded("used", lambda: self._write(Used(self.salt, Reference(artefact=what), part)))
+            self._guarded("used", lambda: self._write(Used(self.salt, Reference(artefact=what), text(part))))
         else:
-            self._with_subject("used", Path(what), lambda s: Used(self.salt, Reference(subject=s), part))
+            self._with_subject("used", what, lambda s: Used(self.salt, Reference(subject=s), text(part)))
 
     def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Record measurements: names to numbers. Thousands of these become one anchor on the ledger."""
-        if self._journal is None:
-            return
         try:
-            if not all(map(is_plain_number, metrics.values())):
-                metrics = {str(name): plain(value) for name, value in metrics.items()}
-            content = orjson.dumps({"at": time.time(), "step": step, "metrics": metrics})
-            self._journal.append(self._observed + content[1:])
+            journal = self._journal or self._opened()
+            if journal is not None:
+                journal.append(self._observed + _measured(metrics, step))
         except Exception as error:  # noqa: BLE001 -- capture never makes training fail
             self._missed("log", error)
 
@@ -147,7 +140,9 @@ class Run:
         """
         salt = new_salt() if kind else None
         self._with_subject(
-            "produced", Path(path), lambda s: Produced(self.salt, s, kind, name or s.name, salt)
+            "produced",
+            path,
+            lambda s: Produced(self.salt, s, text(kind) if kind else None, text(name or s.name), salt),
         )
 
     def finish(self) -> None:
@@ -156,7 +151,7 @@ class Run:
 
     def fail(self, reason: str) -> None:
         """Close the run as failed, with a short reason that may be read by other organisations."""
-        self._close(FAILED, reason)
+        self._close(FAILED, text(reason))
 
     # --- life -------------------------------------------------------------------------------
 
@@ -169,71 +164,109 @@ class Run:
             parameters: names to JSON values; what has no JSON form is kept as its text.
             doing: command and code version, in place of those of this process.
         """
-        if self._config is not None:
-            self._guarded("start", lambda: self._start(self._config, parameters, doing))
+        self._guarded("start", lambda: self._start(parameters, doing))
         return self
 
-    def _start(
-        self, config: Config | None, parameters: Mapping[str, Any] | None, doing: Mapping[str, Any] | None
-    ) -> None:
-        assert config is not None
-        chosen = {str(name): plain(value) for name, value in (parameters or {}).items()}
+    def _start(self, parameters: Mapping[str, Any] | None, doing: Mapping[str, Any] | None) -> None:
+        config = self._config
+        if config is None:
+            return
         if doing is None:
             doing = activity(config.root) if config.environment else {}
-        self._journal = journal_of(config)
-        self._write(RunStarted(self.salt, self.name, time.time(), chosen, doing))
+        self._started = RunStarted(
+            self.salt, text(self.name), time.time(), plain(parameters or {}), plain(doing)
+        )
         _open_runs.add(self)
-        if config.environment:
-            self._background(lambda: self._write(EnvironmentSeen(self.salt, environment())))
+        self._opened()
+
+    def _opened(self) -> Journal | None:
+        """The journal with the run's start in it, for one more entry; None for a run that records nothing."""
+        if self._config is None or self._started is None:
+            return None
+        if self._closed:
+            raise UsageProblem(f"run {self.name!r} is closed", "record before the end of its `with` block")
+        self._journal = self._begin(self._config, self._started)
+        return self._journal
+
+    def _begin(self, config: Config, started: RunStarted) -> Journal:
+        journal = journal_of(config)
+        if not self._is_begun:
+            # After a failure it may come to stand there twice; readers take the first.
+            journal.append(encode(started))
+            self._is_begun = True
+            if config.environment:
+                self._later("environment", lambda: self._write(EnvironmentSeen(self.salt, environment())))
+        return journal
 
     def _close(self, outcome: str, reason: str) -> None:
-        if self._closed:
+        if self._closed or self._process != os.getpid():
             return
-        self._closed = True
-        _open_runs.discard(self)
-        for job in self._jobs:
-            job.join()
-        if self._journal is not None:
-            self._guarded("end", lambda: self._write(RunEnded(self.salt, time.time(), outcome, reason)))
-            self._guarded("end", self._journal.sync)
+        try:
+            self._backlog.finish()
+        except BaseException:  # Ctrl-C while a large file is hashed
+            outcome, reason = FAILED, "interrupted"
+            raise
+        finally:
+            self._closed, self._journal = True, None
+            self._ended = RunEnded(self.salt, time.time(), outcome, reason)
+            self._guarded("end", self._end)
         if self.missed:
             log.warning("run %r: %d captures failed; the rest is recorded", self.name, self.missed)
+
+    def _end(self) -> None:
+        if self._config is not None and self._started is not None and self._ended is not None:
+            journal = self._begin(self._config, self._started)
+            journal.append(encode(self._ended))
+            _open_runs.discard(self)
+            journal.sync()
+
+    def _close_at_exit(self) -> None:
+        if self._closed:
+            self._guarded("end", self._end)  # the disk may have room again
+        else:
+            self.fail("the process ended without closing the run")
 
     def _closed_by(self, error: BaseException | None) -> None:
         """Close as `error` demands. Only its class is recorded: its text may hold anything."""
         if error is None or (isinstance(error, SystemExit) and not error.code):
             self.finish()
-        elif isinstance(error, KeyboardInterrupt):
-            self.fail("interrupted")
-        else:
-            self.fail(type(error).__name__)
+            return
+        try:
+            self.fail("interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__)
+        except Exception as problem:  # noqa: BLE001 -- even in strict mode nothing takes the place of `error`
+            log.warning("proml could not record the end of run %r: %s", self.name, problem)
 
     # --- writing ----------------------------------------------------------------------------
 
-    def _with_subject(self, call: str, path: Path, make: Callable[[Subject], Draft]) -> None:
-        if self._journal is None:
+    def _with_subject(
+        self, call: str, what: str | os.PathLike[str], make: Callable[[Subject], Draft]
+    ) -> None:
+        if self._config is None:
             return
 
         def capture() -> None:
-            self._write(make(subject_of(path)))
+            self._write(make(subject_of(Path(what))))
 
-        if self._strict or _is_small(path):
+        if self._strict or _is_small(what):
             self._guarded(call, capture)
         else:
-            self._background(lambda: self._guarded(call, capture))
+            self._later(call, capture)
 
     def _write(self, draft: Draft) -> None:
-        if self._journal is not None:
-            self._journal.append(encode(draft))
-
-    def _background(self, job: Callable[[], None]) -> None:
-        thread = threading.Thread(target=job, name="proml-capture", daemon=True)
-        self._jobs.append(thread)
-        thread.start()
+        journal = self._opened()
+        if journal is not None:
+            journal.append(encode(draft))
 
     @property
     def _strict(self) -> bool:
         return self._config is not None and self._config.strict
+
+    def _later(self, call: str, job: Callable[[], None]) -> None:
+        """Do a job on another thread; in strict mode here and now, where it can still be raised."""
+        if self._strict:
+            job()
+        else:
+            self._backlog.add(lambda: self._guarded(call, job))
 
     def _guarded(self, call: str, job: Callable[[], None]) -> None:
         try:
@@ -245,55 +278,12 @@ class Run:
         if self._strict:
             raise error
         self.missed += 1
-        log.warning("proml could not record %s of run %r: %s", call, self.name, error)
+        if self.missed & (self.missed - 1) == 0:  # 1, 2, 4, 8 …: a full disk must not flood the output
+            log.warning("proml could not record %s of run %r: %s", call, self.name, error)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
         return f"Run({self.name!r}, {state}, {self.salt[:10]})"
-
-
-class Tracking(ContextDecorator):
-    """What `track` gives: a context manager that yields the Run, and a decorator around a function.
-
-    As a decorator every call of the function is a run of its own; inside, `proml.current_run()` is it.
-    """
-
-    def __init__(self, name: str, parameters: Mapping[str, Any] | None) -> None:
-        """Remember what the run shall be called; nothing is recorded yet."""
-        self._name = name
-        self._parameters = parameters
-        self._entered: list[tuple[Run, Token[Run | None]]] = []
-
-    def _recreate_cm(self) -> Self:
-        return type(self)(self._name, self._parameters)
-
-    def __enter__(self) -> Run:
-        run = Run(self._name, _configuration()).start(self._parameters)
-        self._entered.append((run, _current.set(run)))
-        return run
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        run, token = self._entered.pop()
-        _current.reset(token)
-        run._closed_by(error)  # noqa: SLF001 -- the two are one thing in two classes
-
-
-def track(name: str, *, parameters: Mapping[str, Any] | None = None) -> Tracking:
-    """Track a run: `with proml.track("train") as run:` or `@proml.track("train")`.
-
-    Args:
-        name: what the run is called; members of the consortium may come to read it.
-        parameters: settings worth keeping, names to JSON values.
-
-    Raises:
-        ProjectMissing, ConfigInvalid: in strict mode only, when entered; otherwise a warning is logged
-            under `proml` and nothing is recorded.
-    """
-    if not name:
-        raise UsageProblem(f"a run needs a name, not {name!r}", 'proml.track("train")')
-    return Tracking(name, parameters)
 
 
 def subject_of(path: Path) -> Subject:
@@ -303,29 +293,31 @@ def subject_of(path: Path) -> Subject:
     return Subject(found.name, found.size, hexed(found.sha256), blake3, found.files)
 
 
-def _configuration() -> Config | None:
-    if is_off():
-        return None
+def _measured(metrics: Mapping[str, Any], step: int | None) -> bytes:
+    """The rest of an `Observed` draft after its first brace, by the quick way where that says the same."""
+    at = time.time()
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"metrics map names to numbers; {type(metrics).__name__} does not")
     try:
-        return load()
-    except Exception as error:
-        if os.environ.get("PROML_STRICT", "").lower() in ("1", "true", "yes", "on"):
-            raise
-        hint = getattr(error, "hint", "")
-        level = logging.WARNING if isinstance(error, ProjectMissing) else logging.ERROR
-        log.log(level, "nothing is recorded: %s%s", error, f" ({hint})" if hint else "")
-        return None
+        content = orjson.dumps({"at": at, "step": step, "metrics": metrics}, None, orjson.OPT_STRICT_INTEGER)
+        total = sum(metrics.values())
+        if total - total == 0:  # no NaN or infinity among them: those would stand there as null
+            return content[1:]
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        pass  # something that is not a plain number
+    return orjson.dumps({"at": at, "step": plain(step), "metrics": plain(metrics)})[1:]
 
 
-def _is_id(text: str) -> bool:
-    return len(text) == 66 and text.startswith("0x")
+def _is_id(what: str) -> bool:
+    return len(what) == 66 and what.startswith("0x")
 
 
-def _is_small(path: Path) -> bool:
+def _is_small(what: str | os.PathLike[str]) -> bool:
     try:
+        path = Path(what)
         return path.is_file() and path.stat().st_size <= AT_ONCE_BYTES
-    except OSError:
-        return True
+    except (OSError, TypeError, ValueError):
+        return True  # whatever is wrong with it is found at once
 
 
 @atexit.register
@@ -333,4 +325,4 @@ def _close_open_runs() -> None:
     """A run nobody closed ends as failed; one inherited through a fork is the parent's to close."""
     for run in list(_open_runs):
         if run._process == os.getpid():  # noqa: SLF001 -- end of the process, not a call of a user
-            run.fail("the process ended without closing the run")
+            run._close_at_exit()  # noqa: SLF001

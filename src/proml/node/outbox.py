@@ -43,7 +43,7 @@ CREATE TABLE intent (
 );
 CREATE INDEX intent_state ON intent (state);
 CREATE TABLE tx (
-    hash BLOB PRIMARY KEY, nonce INTEGER NOT NULL, raw BLOB NOT NULL, state TEXT NOT NULL,
+    hash BLOB PRIMARY KEY, key BLOB NOT NULL, nonce INTEGER NOT NULL, raw BLOB NOT NULL, state TEXT NOT NULL,
     signed REAL NOT NULL, block INTEGER, block_hash BLOB, gas INTEGER, included REAL, final REAL
 );
 CREATE INDEX tx_state ON tx (state);
@@ -86,9 +86,13 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A signed transaction and what is known of it; times are Unix seconds of this machine."""
+    """A signed transaction and what is known of it; times are Unix seconds of this machine.
+
+    `key` is the 20-byte address that signed it: each key counts its nonces by itself.
+    """
 
     hash: bytes
+    key: bytes
     nonce: int
     raw: bytes
     state: str
@@ -214,8 +218,8 @@ class Outbox:
     def add_tx(self, sent: Sent, items: list[int]) -> None:
         """Keep a signed transaction and tie intents to it, in their order of items."""
         self._db.execute(
-            "INSERT INTO tx (hash, nonce, raw, state, signed) VALUES (?, ?, ?, ?, ?)",
-            (sent.hash, sent.nonce, sent.raw, sent.state, sent.signed),
+            "INSERT INTO tx (hash, key, nonce, raw, state, signed) VALUES (?, ?, ?, ?, ?, ?)",
+            (sent.hash, sent.key, sent.nonce, sent.raw, sent.state, sent.signed),
         )
         self._db.executemany(
             "UPDATE intent SET state = 'sent', tx = ?, item = ? WHERE id = ?",
@@ -223,10 +227,10 @@ class Outbox:
         )
 
     def txs(self, *states: str) -> list[Sent]:
-        """Transactions in any of the states, by nonce."""
+        """Transactions in any of the states, in the order in which they were signed."""
         marks = ",".join("?" * len(states))
-        columns = "hash, nonce, raw, state, signed, block, block_hash, gas, included, final"
-        chosen = f"SELECT {columns} FROM tx WHERE state IN ({marks}) ORDER BY nonce"  # noqa: S608 -- question marks
+        columns = "hash, key, nonce, raw, state, signed, block, block_hash, gas, included, final"
+        chosen = f"SELECT {columns} FROM tx WHERE state IN ({marks}) ORDER BY rowid"  # noqa: S608 -- question marks
         rows = self._db.execute(chosen, states)
         return [Sent(*row) for row in rows]
 
@@ -242,9 +246,10 @@ class Outbox:
             (sent.state, sent.block, sent.block_hash, sent.gas, sent.included, sent.final, sent.hash),
         )
 
-    def highest_nonce(self) -> int:
-        """The highest nonce ever signed here, -1 for none."""
-        return int(self._db.execute("SELECT coalesce(max(nonce), -1) FROM tx").fetchone()[0])
+    def highest_nonce(self, key: bytes) -> int:
+        """The highest nonce ever signed here with a key (20-byte address), -1 for none."""
+        row = self._db.execute("SELECT coalesce(max(nonce), -1) FROM tx WHERE key = ?", (key,)).fetchone()
+        return int(row[0])
 
     # --- subjects ---------------------------------------------------------------------------
 

@@ -141,9 +141,10 @@ class Publisher:
     def _sign(self, waiting: list[Intent]) -> None:
         """Make the next transaction out of waiting intents, and keep it."""
         items, call = _call(waiting)
-        nonce = max(self._ledger.nonce(self._signer.address), self._outbox.highest_nonce() + 1)
+        key = self._signer.address
+        nonce = max(self._ledger.nonce(key), self._outbox.highest_nonce(key) + 1)
         signed = self._signer.sign_transaction(self._ledger.prepare(call, nonce))
-        sent = Sent(signed.hash, nonce, signed.raw, SIGNED, time.time())
+        sent = Sent(signed.hash, key, nonce, signed.raw, SIGNED, time.time())
         with self._outbox.together():
             self._outbox.add_tx(sent, [intent.id for intent in items])
 
@@ -212,7 +213,7 @@ class Publisher:
 
         A node may count a transaction a moment before it gives the receipt, hence the second look.
         """
-        if sent.state != SIGNED or self._ledger.nonce(self._signer.address) <= sent.nonce:
+        if sent.state != SIGNED or self._ledger.nonce(sent.key) <= sent.nonce:
             return False
         time.sleep(DISPLACED_SECONDS)
         return self._ledger.receipt(sent.hash) is None

@@ -59,6 +59,7 @@ log = logging.getLogger("proml")
 
 # A file up to this size hashes in a few milliseconds, less than a thread is worth.
 AT_ONCE_BYTES = 8 * 1024 * 1024
+INTERRUPTED = "interrupted"
 
 # Runs of this process whose end does not stand in a journal yet.
 _open_runs: set[Run] = set()
@@ -71,7 +72,6 @@ def journal_of(config: Config) -> Journal:
     with _journals_lock:
         journal = _journals.get(config.journal)
         if journal is None:
-            config.journal.mkdir(mode=0o700, parents=True, exist_ok=True)
             journal = _journals[config.journal] = Journal(config.journal, durable=config.durable)
         return journal
 
@@ -164,7 +164,11 @@ class Run:
             parameters: names to JSON values; what has no JSON form is kept as its text.
             doing: command and code version, in place of those of this process.
         """
-        self._guarded("start", lambda: self._start(parameters, doing))
+        try:
+            self._guarded("start", lambda: self._start(parameters, doing))
+        except Exception:  # strict: there is no run
+            _open_runs.discard(self)
+            raise
         return self
 
     def _start(self, parameters: Mapping[str, Any] | None, doing: Mapping[str, Any] | None) -> None:
@@ -202,9 +206,10 @@ class Run:
         if self._closed or self._process != os.getpid():
             return
         try:
-            self._backlog.finish()
-        except BaseException:  # Ctrl-C while a large file is hashed
-            outcome, reason = FAILED, "interrupted"
+            if reason != INTERRUPTED:  # who presses Ctrl-C does not want to wait for a large file
+                self._backlog.finish()
+        except BaseException:
+            outcome, reason = FAILED, INTERRUPTED
             raise
         finally:
             self._closed, self._journal = True, None
@@ -222,7 +227,7 @@ class Run:
 
     def _close_at_exit(self) -> None:
         if self._closed:
-            self._guarded("end", self._end)  # the disk may have room again
+            self._end()  # the disk may have room again
         else:
             self.fail("the process ended without closing the run")
 
@@ -232,7 +237,7 @@ class Run:
             self.finish()
             return
         try:
-            self.fail("interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__)
+            self.fail(INTERRUPTED if isinstance(error, KeyboardInterrupt) else type(error).__name__)
         except Exception as problem:  # noqa: BLE001 -- even in strict mode nothing takes the place of `error`
             log.warning("proml could not record the end of run %r: %s", self.name, problem)
 
@@ -245,6 +250,8 @@ class Run:
             return
 
         def capture() -> None:
+            if not os.fspath(what):
+                raise UsageProblem("an empty path names no file", "'.' is the current folder")
             self._write(make(subject_of(Path(what))))
 
         if self._strict or _is_small(what):
@@ -324,5 +331,9 @@ def _is_small(what: str | os.PathLike[str]) -> bool:
 def _close_open_runs() -> None:
     """A run nobody closed ends as failed; one inherited through a fork is the parent's to close."""
     for run in list(_open_runs):
-        if run._process == os.getpid():  # noqa: SLF001 -- end of the process, not a call of a user
+        if run._process != os.getpid():  # noqa: SLF001 -- end of the process, not a call of a user
+            continue
+        try:
             run._close_at_exit()  # noqa: SLF001
+        except Exception as error:  # noqa: BLE001 -- nobody is left to raise it to
+            log.warning("proml could not record the end of run %r: %s", run.name, error)

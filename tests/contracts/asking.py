@@ -1,0 +1,130 @@
+"""Steps asked for at random: mostly what the lifecycles allow, sometimes with one thing spoiled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from proml.core.artefact import Artefact
+from proml.core.call import StepCall
+from proml.core.digest import ZERO, keccak256, word
+from proml.core.event import Input
+from proml.core.history import SharedHistory
+from proml.core.lifecycle import Rule
+
+digests = st.integers(1, 2**32).map(lambda value: keccak256(word(value)))
+# Few salts, so that the same one is taken twice.
+salts = st.integers(0, 30).map(word)
+often = st.sampled_from((True, True, True, True, False))
+
+
+@st.composite
+def steps(draw: st.DrawFn, history: SharedHistory, caller: bytes) -> StepCall:
+    """One step that `caller` may well take; `history` is what there is to act on and to derive from."""
+    known = tuple(history.artefacts.values())
+    if not known or draw(st.integers(0, 3)) == 0:
+        every = first_rules(history)
+        mine = [entry for entry in every if fits(history, caller, entry[1])]
+        number, taken = draw(st.sampled_from((mine if draw(often) else every) or every))
+        asked = StepCall(draw(salts), number, taken.action, 1, draw(digests), draw(digests))
+    else:
+        moving = [each for each in known if open_rules(history, each, caller)]
+        artefact = draw(st.sampled_from((moving if draw(often) else known) or known))
+        taken = draw(
+            st.sampled_from(
+                open_rules(history, artefact, caller)
+                or open_rules(history, artefact)
+                or history.tables[artefact.lifecycle].rules
+            )
+        )
+        sequence = artefact.sequence + 1
+        asked = StepCall(artefact.id, 0, taken.action, sequence, draw(digests), draw(digests))
+    asked = replace(asked, inputs=draw(inputs(history, taken)))
+    return asked if draw(often) else draw(spoiled(asked, known))
+
+
+def first_rules(history: SharedHistory) -> list[tuple[int, Rule]]:
+    """Every way to register: the lifecycle's number and the rule."""
+    return [
+        (number, rule) for number, table in history.tables.items() for rule in table.rules if rule.state == 0
+    ]
+
+
+def fits(history: SharedHistory, caller: bytes, rule: Rule) -> bool:
+    """Whether the caller's organisation holds one of the rule's roles."""
+    key = history.keys.get(caller)
+    return key is not None and bool(history.organisations[key.organisation].roles & rule.roles)
+
+
+def open_rules(history: SharedHistory, artefact: Artefact, caller: bytes | None = None) -> list[Rule]:
+    """What its lifecycle allows in its present state, to the caller where one is given."""
+    here = [rule for rule in history.tables[artefact.lifecycle].rules if rule.state == artefact.state]
+    if caller is None:
+        return here
+    key = history.keys.get(caller)
+    return [
+        rule
+        for rule in here
+        if key is not None
+        and fits(history, caller, rule)
+        and (not rule.custodian or key.organisation == artefact.custodian)
+    ]
+
+
+@st.composite
+def inputs(draw: st.DrawFn, history: SharedHistory, rule: Rule) -> tuple[Input, ...]:
+    """Inputs that meet the rule where such artefacts exist; others where not, or now and then."""
+    known = tuple(history.artefacts.values())
+    if not known:
+        return ()
+    usable = [artefact for artefact in known if artefact.usable_from] if rule.inputs_usable else known
+    fitting = [
+        a for a in usable if history.tables[a.lifecycle].kind == rule.input_kind or not rule.input_kind
+    ]
+    count = draw(st.sampled_from((rule.least_inputs, rule.least_inputs, rule.least_inputs + 1)))
+    made = []
+    for position in range(count):
+        choice = (fitting if position == 0 else usable) if draw(often) else known
+        artefact = draw(st.sampled_from(choice or known))
+        least = artefact.usable_from if draw(often) else 1
+        made.append(Input(artefact.id, draw(st.integers(max(least, 1), artefact.sequence))))
+    return tuple(made)
+
+
+@st.composite
+def spoiled(draw: st.DrawFn, asked: StepCall, known: Sequence[Artefact]) -> StepCall:
+    """The same step with one thing wrong, or at least strange."""
+    other = draw(st.sampled_from(known)).id if known else ZERO
+    strange_input = draw(
+        st.sampled_from(
+            (Input(ZERO, 1), Input(keccak256(b"?"), 1), Input(other, 0), Input(other, 2**40), Input(other, 1))
+        )
+    )
+    change = draw(
+        st.sampled_from(
+            (
+                {"sequence": asked.sequence + 1},
+                {"sequence": asked.sequence - 1},
+                {"sequence": 2**256 - 1},
+                {"action": 0},
+                {"action": 255},
+                {"action": asked.action % 255 + 1},
+                {"record": ZERO},
+                {"subject": ZERO},
+                {"subject": ZERO},
+                {"subject": ZERO},
+                {"artefact": other},
+                {"artefact": keccak256(b"?")},
+                {"lifecycle": 0},
+                {"lifecycle": 99},
+                {"lifecycle": 2**16 - 1},
+                {"inputs": ()},
+                {"inputs": (*asked.inputs, strange_input)},
+                {"inputs": (strange_input, *asked.inputs)},
+                {"inputs": (strange_input,) * 32},
+            )
+        )
+    )
+    return replace(asked, **change)

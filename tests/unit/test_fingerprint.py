@@ -1,6 +1,7 @@
 """What files and folders are in digests, whatever their size and however the hashing is spread."""
 
 import hashlib
+import itertools
 import os
 import random
 import threading
@@ -250,3 +251,30 @@ def test_the_test_vector_of_the_format_page_holds(tmp_path: Path) -> None:
     assert found.manifest is not None
     assert f"    {found.manifest.content.decode()}\n" in page
     assert f"SHA-256 `{found.sha256.hex()}`, BLAKE3\n`{found.blake3.hex()}`." in page
+
+
+@pytest.mark.usefixtures("small_borders")
+@pytest.mark.parametrize("failing", [1, 2, 9, 60])
+def test_a_disk_that_fails_while_reading_is_told_whichever_thread_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    root = write(tmp_path / "data", {f"{n}": noise(n * 300, n) for n in range(60)})
+    before, threads = open_files(), threading.active_count()
+    real, calls = os.readv, itertools.count(1)
+
+    def readv(fd: int, buffers: list[memoryview]) -> int:
+        if next(calls) == failing:
+            raise OSError(5, "Input/output error")
+        return real(fd, buffers)
+
+    monkeypatch.setattr(hashing.os, "readv", readv)
+    with pytest.raises(FileRefused, match="the system says: Input/output error"):
+        fingerprint(root)
+    assert (open_files(), threading.active_count()) == (before, threads)
+
+
+def test_a_name_that_could_mislead_is_refused_for_a_single_file_too(tmp_path: Path) -> None:
+    file = tmp_path / "photo\u202egpj.exe"
+    file.write_bytes(b"")
+    with pytest.raises(FileRefused, match=r"U\+202E"):
+        fingerprint(file)

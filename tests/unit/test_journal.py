@@ -395,3 +395,13 @@ def test_a_reader_holds_no_more_than_a_piece_of_a_large_file(
     written(tmp_path, [b"x" * 1_000] * 5_000)
     assert sum(1 for _ in read(tmp_path)) == 5_000
     assert max(asked) <= 1 << 20
+
+
+def test_a_damaged_file_does_not_hide_who_is_living(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    file.write_bytes(b"damaged")
+    (tmp_path / "link.journal").symlink_to("/etc/passwd")
+    with Journal(tmp_path) as journal:
+        own = journal.append(b"x").file_id
+        assert living(tmp_path) == {own}
+    assert living(tmp_path / "nowhere") == set()

@@ -51,7 +51,7 @@ class MemoryLedger:
         self._receipts: dict[bytes, Receipt] = {}
         self._nonces: dict[bytes, int] = {}
         self.shared = SharedHistory(self._terms.chain_id, contract)
-        self._mine(b"deploy", self.shared.found(founders, threshold, tables, 1))
+        self._mine(keccak256(b"deploy"), self.shared.found(founders, threshold, tables, 1))
 
     @property
     def terms(self) -> Terms:

@@ -115,6 +115,7 @@ EXPECTED: dict[str, dict[str, int | bytes]] = {
         "MAX_TABLES": history.MAX_TABLES,
         "MAX_ALL_RULES": 512,
         "MAX_STATE": lifecycle.MAX_STATES - 1,
+        "MAX_ACTION": lifecycle.MAX_ACTIONS,
         "STATES_MASK": 2**64 - 1,
         "KIND_MASK": 2**32 - 1,
         "BYTE": 2**8 - 1,

@@ -26,7 +26,7 @@ from proml.core.event import (
     Registered,
     ThresholdSet,
 )
-from proml.core.lifecycle import MAX_ACTIONS, MAX_INPUTS, Table
+from proml.core.lifecycle import MAX_INPUTS, Table
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem, RecordInvalid
 
@@ -63,6 +63,8 @@ MAX_STEPS = 64
 MAX_BATCH_INPUTS = 128
 MAX_LIFECYCLE = 2**16 - 1
 CONSENT_BYTES = 65
+# What fits the uint8 of a step; lifecycles use less of it (core.lifecycle.MAX_ACTIONS).
+MAX_ACTION_WORD = 255
 
 Row = Sequence[int | bytes]
 
@@ -106,9 +108,9 @@ def _encode_batch(call: BatchCall) -> bytes:
             f"a batch takes {MAX_ANCHORS} anchors, {MAX_STEPS} steps and {MAX_BATCH_INPUTS} inputs at most"
         )
     for step in call.steps:
-        if len(step.inputs) > MAX_INPUTS or step.action > MAX_ACTIONS or step.lifecycle > MAX_LIFECYCLE:
+        if len(step.inputs) > MAX_INPUTS or step.action > MAX_ACTION_WORD or step.lifecycle > MAX_LIFECYCLE:
             raise RecordInvalid(
-                f"a step takes {MAX_INPUTS} inputs, actions <= {MAX_ACTIONS}, lifecycles <= {MAX_LIFECYCLE}"
+                f"a step takes {MAX_INPUTS} inputs, actions <= {MAX_ACTION_WORD}, lifecycles <= {MAX_LIFECYCLE}"
             )
     steps = [
         (s.artefact, s.lifecycle, s.action, s.sequence, s.record, s.subject, len(s.inputs))

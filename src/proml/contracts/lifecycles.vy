@@ -13,7 +13,7 @@
         Rule word, one per (state, action):
           next state 8 | flags 8 | least inputs 8 | input kind 32 | duty 8 | differs 8
           | approvals 8 | approver differs 8 | roles 64 | approver roles 64 | state 8 | action 8 | zero 24
-        State 0 is "none": a rule from it registers. States are 0 to 63, actions 1 to 255.
+        State 0 is "none": a rule from it registers. States are 0 to 63, actions 1 to 239.
 """
 
 # --- events -----------------------------------------------------------------------------------
@@ -36,6 +36,8 @@ MAX_RULES: constant(uint256) = 128
 MAX_TABLES: constant(uint256) = 16
 MAX_ALL_RULES: constant(uint256) = 512
 MAX_STATE: constant(uint256) = 63
+# Numbers above are kept for steps that every lifecycle has alike: custody, disputes.
+MAX_ACTION: constant(uint256) = 239
 
 STATES_MASK: constant(uint256) = 2**64 - 1
 KIND_MASK: constant(uint256) = 2**32 - 1
@@ -122,7 +124,7 @@ def _admit(properties: uint256, document: bytes32, rules: DynArray[uint256, MAX_
         following: uint256 = rule & BYTE
         assert (rule >> RULE_END) == 0, "lifecycles: reserved bits"
         assert state <= MAX_STATE and following >= 1 and following <= MAX_STATE, "lifecycles: state out of range"
-        assert action != 0, "lifecycles: action out of range"
+        assert action >= 1 and action <= MAX_ACTION, "lifecycles: action out of range"
         assert ((terminal >> state) & 1) == 0, "lifecycles: exit from a terminal state"
         flags: uint256 = (rule >> RULE_FLAGS) & BYTE
         assert (flags >> FLAG_END) == 0, "lifecycles: reserved bits"

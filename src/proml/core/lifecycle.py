@@ -16,7 +16,8 @@ from proml.errors import LifecycleInvalid, UsageProblem
 
 NONE = "none"
 MAX_STATES = 64
-MAX_ACTIONS = 255
+# Numbers above are kept for steps that every lifecycle has alike: custody, disputes.
+MAX_ACTIONS = 239
 MAX_RULES = 128
 MAX_DUTIES = 6
 MAX_INPUTS = 32

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from proml.contracts.abi import CONSENT_BYTES
+from proml.contracts.abi import CONSENT_BYTES, MAX_ANCHORS, MAX_BATCH_INPUTS, MAX_STEPS
 from proml.core.call import AddKeyCall, AnchorCall, BatchCall, ContractCall, RevokeKeyCall, StepCall
 from proml.core.digest import hexed, unhexed
 from proml.core.event import Refused
@@ -34,9 +34,6 @@ from proml.node.outbox import DONE, FINAL, INCLUDED, REFUSED, SIGNED, WAITING, I
 from proml.node.sealing import Sealer, read_anchor, read_step
 from proml.node.view import view_of
 
-MAX_ITEMS = 100
-MAX_ANCHORS = 32
-MAX_INPUTS = 256
 FIRST_POLL_SECONDS = 0.005
 LAST_POLL_SECONDS = 1.0
 DISPLACED_SECONDS = 2.0
@@ -50,14 +47,14 @@ class Settings:
         journal: folder of the journal.
         discoverable: kinds whose subjects go out as plain digests.
         lifecycles: those whose files are at hand.
-        items: most items in one transaction, 1 to 100.
+        items: most items in one transaction, 1 to 64.
         patience: seconds to wait for a transaction to become final before giving the word back.
     """
 
     journal: Path
     discoverable: tuple[str, ...]
     lifecycles: tuple[Lifecycle, ...]
-    items: int = MAX_ITEMS
+    items: int = MAX_STEPS
     patience: float = 120.0
 
 
@@ -260,7 +257,7 @@ def _batch(waiting: list[Intent]) -> tuple[list[Intent], BatchCall]:
         else:
             step = read_step(intent.call)
             inputs += len(step.inputs)
-            if inputs > MAX_INPUTS:
+            if inputs > MAX_BATCH_INPUTS:
                 break
             steps.append((intent, step))
     call = BatchCall(tuple(anchor for _, anchor in anchors), tuple(step for _, step in steps))

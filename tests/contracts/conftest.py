@@ -14,13 +14,21 @@ def machine() -> Env:
     return Env()
 
 
+@pytest.fixture(scope="session")
+def founded(machine: Env) -> SideBySide:
+    return SideBySide(machine, FOUNDERS, 2, TABLES)
+
+
 @pytest.fixture
 def env(machine: Env) -> Iterator[Env]:
+    """The machine; whatever a test does to it is undone."""
+    written = {address: set(slots) for address, slots in machine.sstore_trace.items()}
     with machine.anchor():
-        machine.sstore_trace.clear()
         yield machine
+    machine.sstore_trace.clear()
+    machine.sstore_trace.update(written)
 
 
 @pytest.fixture
-def side(env: Env) -> SideBySide:
-    return SideBySide(env, FOUNDERS, 2, TABLES)
+def side(founded: SideBySide, env: Env) -> SideBySide:
+    return founded.copy()

@@ -8,6 +8,7 @@ fed with nothing but the emitted events, as a verifier is; it must accept each a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy, deepcopy
 from dataclasses import replace
 
 from boa.environment import Env
@@ -63,6 +64,12 @@ class SideBySide:
         self.reader = SharedHistory(contract.chain_id, contract.address)
         assert contract.founding == self.history.found(founders, threshold, tables, contract.block)
         self._compare(contract.founding)
+
+    def copy(self) -> SideBySide:
+        """The same with histories of its own; what the machine does is the machine's to undo."""
+        twin = copy(self)
+        twin.history, twin.reader = deepcopy(self.history), deepcopy(self.reader)
+        return twin
 
     # --- calls ------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ from tests.contracts.tables import tables
 LONG = bool(os.environ.get("PROML_LONG"))
 CAMPAIGN = settings(
     max_examples=1_500 if LONG else 45,
-    stateful_step_count=120 if LONG else 45,
+    stateful_step_count=120 if LONG else 60,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
@@ -167,8 +167,8 @@ class Story(RuleBasedStateMachine):
 ELSEWHERE = {Reason.ORGANISATION_REMOVED, Reason.INPUTS_UNBALANCED}
 
 
-def test_contract_and_specification_never_disagree(machine: Env) -> None:
-    Story.machine, Story.seen = machine, Counter()
+def test_contract_and_specification_never_disagree(env: Env) -> None:
+    Story.machine, Story.seen = env, Counter()
     run_state_machine_as_test(Story, settings=CAMPAIGN)
     # A campaign that reaches no guard proves nothing.
     assert {reason.name for reason in Reason if reason not in ELSEWHERE} <= Story.seen.keys()

@@ -16,9 +16,9 @@ from proml.capture.plain import plain
 from proml.core.call import AnchorCall, StepCall
 from proml.core.digest import ZERO, hexed, unhexed
 from proml.core.event import Input
-from proml.core.lifecycle import Lifecycle
+from proml.core.lifecycle import MAX_INPUTS, Lifecycle
 from proml.core.record import KEY_BYTES, RECORD_TYPE, VERSION, seal, subject_commitment
-from proml.errors import NotFound
+from proml.errors import NotFound, RecordInvalid
 from proml.interfaces import Storage
 from proml.node.outbox import Outbox
 from proml.node.view import LedgerView
@@ -177,6 +177,11 @@ class Sealer:
                 )
             if entry not in listed:
                 listed.append(entry)
+        if len(inputs) > MAX_INPUTS:
+            raise RecordInvalid(
+                f"a step takes {MAX_INPUTS} registered inputs at most, not {len(inputs)}",
+                "register a folder that holds them as one artefact",
+            )
         return tuple(inputs), listed
 
 

@@ -100,8 +100,11 @@ def load(start: Path | None = None, environment: Mapping[str, str] = os.environ)
         ProjectMissing: when there is no project there or above.
         ConfigInvalid: naming the setting that is wrong and where it stands.
     """
-    start = start or Path.cwd()
-    root = find_root(start, environment)
+    try:
+        start = start or Path.cwd()
+        root = find_root(start, environment)
+    except FileNotFoundError:
+        raise ProjectMissing("a folder that was removed") from None
     if root is None or not (root / FOLDER).is_dir():
         raise ProjectMissing(str(root or start))
     values, origins = _from_file(root / FOLDER / CONFIG_FILE)
@@ -160,6 +163,10 @@ def _checked(name: str, value: Any, where: str) -> Any:
     expected = str if name in ("organisation", "key") else bool
     if not isinstance(value, expected):
         raise ConfigInvalid(f"{where}: {name} must be a {expected.__name__}, not {value!r}")
-    if name == "key" and (not value or "/" in str(value) or str(value).startswith(".")):
+    if name == "key" and not _is_name(str(value)):
         raise ConfigInvalid(f"{where}: {value!r} is not the name of a key", "see `proml key list`")
     return value
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and "/" not in text and not text.startswith(".") and text.isprintable()

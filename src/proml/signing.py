@@ -14,6 +14,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable
+from errno import ENOTDIR
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import Hash32
 
 from proml.core.digest import hexed, unhexed
+from proml.core.document import parse
 from proml.errors import KeyProblem, RecordInvalid
 from proml.interfaces import SignedTransaction, Transaction
 
@@ -88,12 +90,8 @@ def create_key(path: Path, passphrase: str | None = None) -> LocalSigner:
     else:
         content = Account.encrypt(bytes(account.key), passphrase)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            json.dump(content, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
+        _make_folder(path.parent)
+        _write_new(path, json.dumps(content, indent=1).encode("ascii"))
     except FileExistsError:
         raise KeyProblem(
             f"there is a key at {path} already", "choose another name: keys are never overwritten"
@@ -106,6 +104,33 @@ def create_key(path: Path, passphrase: str | None = None) -> LocalSigner:
 def throwaway_key() -> LocalSigner:
     """A random key that is never written anywhere: for a deployment, whose sender gets no right."""
     return LocalSigner(Account.from_key(secrets.token_bytes(32)))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR)) from None
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Make a file that is there whole and on the disk, or not at all; FileExistsError when it is there."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, because a rename would take the place of a key that is there.
+        path.hardlink_to(temporary)
+    finally:
+        temporary.unlink()
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def key_address(path: Path) -> bytes:
@@ -134,6 +159,10 @@ def open_key(path: Path, passphrase: Passphrase | None = None) -> LocalSigner:
     """
     content = _read(path)
     if content.get("type") == KEY_TYPE:
+        if content.get("version") != 1:
+            raise KeyProblem(
+                f"{path} is of a version this ProML does not know", "use the ProML that wrote it"
+            )
         secret = content.get("private_key")
     elif passphrase is None:
         raise KeyProblem(f"the key {path} needs a passphrase", "set PROML_PASSPHRASE_FILE, or use a terminal")
@@ -166,9 +195,10 @@ def _decrypt(path: Path, content: dict[str, Any], passphrase: str) -> bytes:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        # Not to wait for the writer of a pipe; what is no ordinary file is refused below.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            raw = file.read(MAX_FILE_BYTES + 1)
+            raw = file.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(mode) else b""
     except FileNotFoundError:
         raise KeyProblem(f"there is no key at {path}", "make one with `proml key new`") from None
     except OSError as error:
@@ -176,9 +206,6 @@ def _read(path: Path) -> dict[str, Any]:
     if stat.S_IMODE(mode) & 0o077:
         raise KeyProblem(f"the key file {path} can be read by others", f"chmod 600 {path}")
     try:
-        content = json.loads(raw)
-    except ValueError:
-        content = None
-    if not isinstance(content, dict) or len(raw) > MAX_FILE_BYTES:
-        raise KeyProblem(f"{path} is not a key file", "restore the key file from its backup")
-    return content
+        return parse(raw, str(path), MAX_FILE_BYTES)
+    except RecordInvalid:
+        raise KeyProblem(f"{path} is not a key file", "restore the key file from its backup") from None

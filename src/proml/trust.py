@@ -8,6 +8,7 @@ file carries them with their salts, and the chain has a commitment to each.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ _KEYS = {
     "reach",
     "organisations",
 }
+_MEMBER_KEYS = {"number", "name", "salt"}
 REACHES = ("embedded", "rpc")
 
 
@@ -95,10 +97,22 @@ class LedgerFile:
 
 
 def write_ledger_file(path: Path, ledger: LedgerFile) -> None:
-    """Write the file, replacing it as a whole."""
+    """Write the file, replacing it as a whole; on the disk on return.
+
+    Raises:
+        ConfigInvalid: when it cannot be written; an older one stays as it is.
+    """
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(ledger.document(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    content = json.dumps(ledger.document(), indent=2, ensure_ascii=False) + "\n"
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ConfigInvalid(f"the ledger file {path} cannot be written: {error.strerror}") from error
 
 
 def read_ledger_file(path: Path) -> LedgerFile:
@@ -123,7 +137,7 @@ def read_ledger_file(path: Path) -> LedgerFile:
 
 
 def _from_document(content: Mapping[str, Any], folder: Path) -> LedgerFile:
-    if content.get("type") != LEDGER_TYPE or content.get("version") != VERSION or set(content) != _KEYS:
+    if content.get("type") != LEDGER_TYPE or _whole(content, "version") != VERSION or set(content) != _KEYS:
         raise RecordInvalid("not a ledger file of version 1")
     ((reach, location),) = content["reach"].items()
     if reach not in REACHES or not isinstance(location, str):
@@ -138,11 +152,19 @@ def _from_document(content: Mapping[str, Any], folder: Path) -> LedgerFile:
         code=unhexed(content["code"]),
         finality=_whole(content, "finality"),
     )
-    profiles = {
-        _whole(entry, "number"): Profile(str(entry["name"]), unhexed(entry["salt"]))
-        for entry in content["organisations"]
-    }
-    return LedgerFile(terms, reach, location, profiles)
+    return LedgerFile(terms, reach, location, _profiles(content["organisations"]))
+
+
+def _profiles(entries: Any) -> dict[int, Profile]:
+    profiles: dict[int, Profile] = {}
+    if not isinstance(entries, list):
+        raise RecordInvalid("organisations must be a list")
+    for entry in entries:
+        number, name = _whole(entry, "number"), entry["name"]
+        if set(entry) != _MEMBER_KEYS or not isinstance(name, str) or not name or number in profiles:
+            raise RecordInvalid(f"organisation {number} needs a name and a salt, and stands there once")
+        profiles[number] = Profile(name, unhexed(entry["salt"]))
+    return profiles
 
 
 def _whole(content: Mapping[str, Any], name: str) -> int:

@@ -64,7 +64,7 @@ class Drawing:
 
 
 @cache
-def drawing_rules() -> Markup:
+def drawing_rules() -> str:
     """The style rules that every drawing needs, without the custom properties."""
     rules = (files(__package__) / "drawing.css").read_text(encoding="ascii")
-    return own(with_fallbacks(rules))
+    return with_fallbacks(rules)

@@ -18,6 +18,7 @@ from proml.export.curves import Pen, Point
 from proml.export.layering import Box, Layout, Place, Route, Spacing, layered
 from proml.export.markup import element, group
 from proml.export.mermaid import label
+from proml.export.palette import COLOURS
 from proml.export.signs import fitted, width
 
 _SPACING = Spacing(layers=24, boxes=26, waypoints=14)
@@ -65,8 +66,8 @@ def render_mermaid(lifecycle: Lifecycle, present: int | None = None) -> str:
     table = lifecycle.table
     lines = [
         "stateDiagram-v2",
-        "  classDef present fill:#0b57d0,stroke:#0b57d0,color:#ffffff",
-        "  classDef recalled stroke:#b3261e,stroke-width:3px",
+        f"  classDef present fill:{COLOURS['accent'][0]},color:#ffffff",
+        f"  classDef recalled stroke:{COLOURS['bad'][0]},stroke-width:3px",
     ]
     states = _states(lifecycle)
     lines += [f'  state "{label(lifecycle.state_name(each))}" as s{each}' for each in states if each]

@@ -8,24 +8,34 @@ from __future__ import annotations
 
 import re
 
+from proml.export.palette import COLOURS, KINDS
 from proml.export.view import ArtefactView, LineageView
 from proml.export.visible import short_id, shortened
 
 _LONGEST = 80
 # A dot, hyphen or underscore between letters or digits means nothing to Mermaid or Markdown.
 _PLAIN = re.compile(r"[^\W_]+(?:[._-](?=[^\W_])[^\W_]+)*| ")
+# What Mermaid 11 reads as mathematics, an icon or a line break even out of entity codes.
+_READ_ANYWAY = re.compile(r"\$(?=\$)|:(?=fa-)|\\(?=n)")
+# Fills of kinds; strokes and texts are those of the other drawings, in light.
+_FILLS = {
+    "dataset": "#e9eff8",
+    "run": "#e6f3f0",
+    "model": "#f9ecf9",
+    "evaluation": "#f6f2e2",
+    "dependency": "#eeeff1",
+    "other": "#f4f4f4",
+}
+_INK, _MUTED, _BAD, _ACCENT = (COLOURS[each][0] for each in ("ink", "muted", "bad", "accent"))
 _CLASSES = (
-    "classDef dataset fill:#eaf2fa,stroke:#0a5fa5,color:#1b1e22",
-    "classDef run fill:#e6f3f0,stroke:#00705a,color:#1b1e22",
-    "classDef model fill:#f5edf7,stroke:#86379b,color:#1b1e22",
-    "classDef evaluation fill:#f8f1e4,stroke:#8a5a00,color:#1b1e22",
-    "classDef dependency fill:#eeeff1,stroke:#4d5561,color:#1b1e22",
-    "classDef other fill:#f2f2f2,stroke:#575e69,color:#1b1e22",
-    "classDef focus stroke-width:4px,stroke:#0b57d0",
-    "classDef tainted stroke:#b3261e,stroke-width:3px,stroke-dasharray:6 4",
-    "classDef recalled fill:#b3261e,stroke:#7d1a15,stroke-width:3px,color:#ffffff",
+    *(
+        f"classDef {kind} fill:{fill},stroke:{COLOURS[kind][0] if kind in COLOURS else _MUTED},color:{_INK}"
+        for kind, fill in _FILLS.items()
+    ),
+    f"classDef focus stroke-width:4px,stroke:{_ACCENT}",
+    f"classDef tainted stroke:{_BAD},stroke-width:3px,stroke-dasharray:6 4",
+    f"classDef recalled fill:{_BAD},stroke:{_INK},stroke-width:3px,color:#ffffff",
 )
-_KINDS = frozenset(line.split()[1] for line in _CLASSES[:5])
 
 
 def render(view: LineageView) -> str:
@@ -51,17 +61,20 @@ def render(view: LineageView) -> str:
     thick = [str(place) for place, pair in enumerate(pairs) if pair in on_path]
     thin = [str(place) for place, pair in enumerate(pairs) if pairs[pair] and pair not in on_path]
     if thin:
-        lines.append(f"  linkStyle {','.join(thin)} stroke:#b3261e")
+        lines.append(f"  linkStyle {','.join(thin)} stroke:{_BAD}")
     if thick:
-        lines.append(f"  linkStyle {','.join(thick)} stroke:#b3261e,stroke-width:4px")
+        lines.append(f"  linkStyle {','.join(thick)} stroke:{_BAD},stroke-width:4px")
     if view.left_out:
         lines.append(f"  %% {view.left_out} further artefacts are not drawn")
     return "\n".join(lines) + "\n"
 
 
 def label(text: str) -> str:
-    """A text as the inside of a quoted Mermaid label: visible, shortened, with entity codes."""
-    shown = shortened(text, _LONGEST)
+    """A text as the inside of a quoted Mermaid label: visible, shortened, with entity codes.
+
+    `$$`, `:fa-` and a backslash before n get a space in between, since entity codes do not disarm them.
+    """
+    shown = _READ_ANYWAY.sub(r"\g<0> ", shortened(text, _LONGEST))
     written, place = [], 0
     for plain in _PLAIN.finditer(shown):
         written += [f"#{ord(character)};" for character in shown[place : plain.start()]]
@@ -84,7 +97,7 @@ def _label(artefact: ArtefactView) -> str:
 
 
 def _styles(artefact: ArtefactView, is_focus: bool) -> list[str]:
-    classes = [artefact.kind if artefact.kind in _KINDS else "other"]
+    classes = [artefact.kind if artefact.kind in KINDS else "other"]
     classes += ["tainted"] if artefact.is_tainted else []
     classes += ["recalled"] if artefact.is_recalled else []
     return [*classes, "focus"] if is_focus else classes

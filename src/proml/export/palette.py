@@ -21,15 +21,15 @@ COLOURS = {
     "accent": ("#0b57d0", "#8ab4f8"),
     "good": ("#136c3b", "#6fd394"),
     "good-tint": ("#e3f3e9", "#16301f"),
-    "bad": ("#b3261e", "#ff9a90"),
+    "bad": ("#961a14", "#fa8a7c"),
     "bad-tint": ("#fdeae8", "#3d1c19"),
     "open": ("#7a5600", "#e8c15a"),
     "open-tint": ("#fbf1d8", "#352a10"),
-    "dataset": ("#0a5fa5", "#79bdf3"),
-    "run": ("#00705a", "#4fd0a8"),
-    "model": ("#86379b", "#dba6f2"),
-    "evaluation": ("#8a5a00", "#e9b44c"),
-    "dependency": ("#4d5561", "#b4bcc8"),
+    "dataset": ("#0b3a84", "#a4d5fb"),
+    "run": ("#08775a", "#4fdcae"),
+    "model": ("#b02fb0", "#d683f0"),
+    "evaluation": ("#806900", "#e8c440"),
+    "dependency": ("#5a6372", "#989da8"),
 }
 KINDS = ("dataset", "run", "model", "evaluation", "dependency")
 
@@ -42,7 +42,7 @@ def properties(selector: str) -> str:
     dark = "".join(f"--pm-{name}:{pair[1]};" for name, pair in COLOURS.items())
     return (
         f"{selector}{{color-scheme:light dark;{light}}}\n"
-        f"@media (prefers-color-scheme:dark){{{selector}{{{dark}}}}}\n"
+        f"@media screen and (prefers-color-scheme:dark){{{selector}{{{dark}}}}}\n"
     )
 
 

@@ -12,8 +12,9 @@ from proml.core.lifecycle import Lifecycle
 from proml.core.lineage import Lineage, tainted_by, taints
 from proml.export.view import ArtefactView, DerivationView, LineageView, Timeline, TimelineStep
 
-# A drawing of more says nothing to anybody.
+# A drawing of more says nothing to anybody, and takes long to lay out.
 MOST_ARTEFACTS = 300
+MOST_LINKS = 1_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Cost:
 def lineage_view(
     chronicle: Chronicle, lineage: Lineage, names: Names, most: int = MOST_ARTEFACTS
 ) -> LineageView:
-    """The drawing of a lineage; of more than `most` artefacts, those nearest to the focus.
+    """The drawing of a lineage; of more than `most` artefacts, or links, those nearest to the focus.
 
     Every taint counts, whether the recalled artefact is in the drawing or not; taint paths to the focus
     are given as far as they are in the drawing.
@@ -157,18 +158,25 @@ def _in_order(chronicle: Chronicle, artefacts: list[bytes]) -> list[bytes]:
 
 
 def _nearest(lineage: Lineage, most: int) -> list[bytes]:
-    """The artefacts of a lineage by their distance from the focus, whatever the direction; at most `most`."""
-    if len(lineage.artefacts) <= most:
-        return list(lineage.artefacts)
-    neighbours: dict[bytes, list[bytes]] = {each: [] for each in lineage.artefacts}
-    for derivation in lineage.derivations:
-        neighbours[derivation.source].append(derivation.artefact)
-        neighbours[derivation.artefact].append(derivation.source)
+    """The artefacts of a lineage by their distance from the focus, whatever the direction.
+
+    At most `most` of them, and so many that no more than MOST_LINKS pairs among them are linked.
+    """
+    linked: dict[bytes, dict[bytes, int]] = {each: {} for each in lineage.artefacts}
+    for source, target in {(each.source, each.artefact) for each in lineage.derivations}:
+        linked[source][target] = linked[source].get(target, 0) + 1
+        linked[target][source] = linked[target].get(source, 0) + 1
+    place = {each: number for number, each in enumerate(lineage.artefacts)}
     found = {lineage.focus: None}
     frontier = deque([lineage.focus])
-    while frontier and len(found) < most:
-        for other in neighbours[frontier.popleft()]:
-            if other not in found and len(found) < most:
-                found[other] = None
-                frontier.append(other)
+    links = 0
+    while frontier:
+        for other in sorted(linked[frontier.popleft()], key=place.__getitem__):
+            if other in found:
+                continue
+            links += sum(pairs for each, pairs in linked[other].items() if each in found)
+            if len(found) == most or links > MOST_LINKS:
+                return list(found)
+            found[other] = None
+            frontier.append(other)
     return list(found)

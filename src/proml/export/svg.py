@@ -20,6 +20,8 @@ _SPACING = Spacing(layers=50, boxes=30, waypoints=16)
 _MARGIN = 22
 _LEGEND = 44
 _LEAST_WIDTH = 560
+# Of several derivations between the same two artefacts, so many are told.
+_MOST_TOLD = 10
 # Links that close a cycle meet a box that far from its middle, to keep apart from the others.
 _BACK_PORT = 18.0
 # How far the ring round the artefact asked for stands off its box.
@@ -69,7 +71,7 @@ def _links(view: LineageView, layout: Layout) -> Iterator[Markup]:
         ends = _ends(route, layout, view.focus)
         yield group(
             [
-                element("title", "; ".join(_derivation(view, each) for each in between[pair])),
+                element("title", _derivations(view, between[pair])),
                 *pen.arrow(route, ends, (style, head)),
             ]
         )
@@ -192,6 +194,12 @@ def _summary(artefact: ArtefactView) -> str:
     words += ", recalled" if artefact.is_recalled else ""
     words += ", tainted: made from something recalled" if artefact.is_tainted else ""
     return f"{words}; registered by {artefact.organisation}; {artefact.id}"
+
+
+def _derivations(view: LineageView, derivations: list[DerivationView]) -> str:
+    words = [_derivation(view, each) for each in derivations[:_MOST_TOLD]]
+    more = len(derivations) - _MOST_TOLD
+    return "; ".join(words) + (f"; and {more:,} more" if more > 0 else "")
 
 
 def _derivation(view: LineageView, derivation: DerivationView) -> str:

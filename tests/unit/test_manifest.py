@@ -224,6 +224,7 @@ def test_a_manifest_that_is_not_exactly_the_canonical_one_is_refused() -> None:
         good.replace(b'"size":1', b'"size":1,"x":1'),
         rfc8785.dumps(document | {"files": document["files"][::-1]}),
         rfc8785.dumps(document | {"files": {}}),
+        rfc8785.dumps(document | {"files": []}),
         rfc8785.dumps(document | {"files": ["a"]}),
         b"[]",
     ):

@@ -145,8 +145,8 @@ def read_manifest(content: bytes) -> Manifest:
     if document.get("type") != MANIFEST_TYPE or document.get("version") != VERSION:
         raise RecordInvalid("not a manifest of version 1", "a newer ProML may have written it")
     listed = document.get("files")
-    if not isinstance(listed, list):
-        raise RecordInvalid("a manifest has a list of files")
+    if not isinstance(listed, list) or not listed:
+        raise RecordInvalid("a manifest has a list of at least one file")
     manifest = manifest_of(_read_entry(entry) for entry in listed)
     if manifest.content != content:
         raise RecordInvalid("a manifest that is not in its canonical form")

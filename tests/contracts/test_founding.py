@@ -134,6 +134,8 @@ def test_more_than_sixteen_lifecycles_are_refused(env: Env) -> None:
         (replace(PLAIN, rules=(replace(RULE, following=0),)), "state out of range"),
         (replace(PLAIN, rules=(replace(RULE, following=64),)), "state out of range"),
         (replace(PLAIN, rules=(replace(RULE, action=0),)), "action out of range"),
+        (replace(PLAIN, rules=(replace(RULE, action=240),)), "action out of range"),
+        (replace(PLAIN, rules=(replace(RULE, action=255),)), "action out of range"),
         (replace(PLAIN, rules=(RULE, replace(RULE, state=1, action=2))), "exit from a terminal state"),
         (replace(PLAIN, terminal=1), "exit from a terminal state"),
         (replace(PLAIN, usable=2), "usable flag"),

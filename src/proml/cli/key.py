@@ -27,13 +27,16 @@ key_command = typer.Typer(
 
 @key_command.command()
 def new(
-    name: Annotated[str, typer.Argument(help="What to call it; letters, digits, - and _.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it; letters, digits, - and _.")],
     passphrase: Annotated[bool, typer.Option("--passphrase", help="Encrypt the file; asks for one.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Make a new key. It may do nothing until `proml key add` gives it to the organisation.
+    """Make a new key file.
 
-    proml key new laptop --passphrase
+    The key may do nothing until `proml key add` gives it to the organisation; the setting `key` or
+    PROML_KEY then chooses it for signing.
+
+        proml key new laptop --passphrase
     """
     path = _key_file(load(), name)
     address = hexed(create_key(path, new_passphrase() if passphrase else None).address)
@@ -60,7 +63,7 @@ def list_keys(as_json: Json = False) -> int:
 
 @key_command.command()
 def show(as_json: Json = False) -> int:
-    """What the ledger knows of this project's key: organisation, scope, since when, until when."""
+    """What the ledger knows of this project's key: member, scope, dates."""
     me = Participant.open()
     address = key_address(me.config.key_file)
     known = me.chronicle().shared.keys.get(address) if me.config.ledger_file.exists() else None
@@ -84,16 +87,23 @@ def show(as_json: Json = False) -> int:
 
 @key_command.command()
 def add(
-    name: Annotated[str, typer.Argument(help="Name of the key file that shall join.")],
-    scope: Annotated[list[str], typer.Option("--scope", "-s", help="record, approve or govern.")] = [
-        "record"
-    ],
-    expires: Annotated[int, typer.Option("--expires", help="Block from which it is refused; 0 never.")] = 0,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the key file that shall join.")],
+    scope: Annotated[
+        list[str],
+        typer.Option(
+            "--scope", "-s", metavar="SCOPE", help="record, approve or govern; repeat it for several."
+        ),
+    ] = ["record"],
+    expires: Annotated[
+        int, typer.Option("--expires", metavar="BLOCK", help="Block from which it is refused; 0 never.")
+    ] = 0,
     as_json: Json = False,
 ) -> int:
-    """Give the organisation one more key. The present key needs scope `govern`; the new one consents.
+    """Give the organisation one more key.
 
-    proml key new ci && proml key add ci --scope record
+    The present key signs the call and needs the scope `govern`; the new one signs its consent.
+
+        proml key new ci && proml key add ci --scope record
     """
     me = Participant.open(passphrase=ask_passphrase)
     mask = 0
@@ -108,15 +118,18 @@ def add(
 
 @key_command.command()
 def revoke(
-    key: Annotated[str, typer.Argument(help="Name of a key file here, or a 0x address.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Name of a key file here, or a 0x address.")],
     since: Annotated[
-        int | None, typer.Option("--since", help="Block since which it is suspect; default: now.")
+        int | None,
+        typer.Option("--since", metavar="BLOCK", help="Block since which it is suspect; default: now."),
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Revoke a key for good. What it signed before --since stays valid, from then on it is suspect.
+    """Revoke a key for good.
 
-    proml key revoke laptop --since 1204
+    What it signed before --since stays valid, from then on it is suspect. A key may revoke itself.
+
+        proml key revoke laptop --since 1204
     """
     me = Participant.open(passphrase=ask_passphrase)
     path = _key_file(me.config, key) if not key.startswith("0x") else None

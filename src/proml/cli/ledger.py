@@ -30,7 +30,7 @@ ledger_command = typer.Typer(
 
 @ledger_command.command()
 def up(as_json: Json = False) -> int:
-    """Start the embedded chain; harmless when it runs. Commands that need it start it by themselves."""
+    """Start the embedded chain. Commands that need it start it by themselves."""
     with busy("starting the chain …"):
         status = _chain(_pinned()).up()
     return _answer({"running": True, "url": status.url, "blocks": status.blocks}, as_json)
@@ -38,7 +38,7 @@ def up(as_json: Json = False) -> int:
 
 @ledger_command.command()
 def down(as_json: Json = False) -> int:
-    """Save the embedded chain's state and stop it; nothing is lost either way."""
+    """Stop the embedded chain. It saves its state first; nothing is lost either way."""
     with busy("stopping the chain …"):
         _chain(_pinned()).down()
     return _answer({"running": False}, as_json)
@@ -70,16 +70,20 @@ def status(as_json: Json = False) -> int:
 
 @ledger_command.command()
 def found(
-    members: Annotated[Path, typer.Argument(help="TOML file with the founders; see the example.")],
+    members: Annotated[Path, typer.Argument(metavar="FILE", help="TOML file with the founders, as above.")],
     url: Annotated[
-        str | None, typer.Option("--rpc", help="Found it on this chain, not on an embedded one.")
+        str | None,
+        typer.Option("--rpc", metavar="URL", help="Found it on this chain, not on an embedded one."),
     ] = None,
-    finality: Annotated[int, typer.Option("--finality", help="Blocks until final, with --rpc.")] = 12,
+    finality: Annotated[
+        int, typer.Option("--finality", metavar="N", help="Blocks until final, with --rpc.")
+    ] = 12,
     as_json: Json = False,
 ) -> int:
-    """Found a consortium: deploy the contracts with these members, and write the ledger file to share.
+    """Found a consortium: deploy the contracts, write the ledger file.
 
-    Each founder runs `proml init --no-ledger` and sends you the three lines it prints:
+    Each founder runs `proml init --no-ledger` and sends you the lines it prints. Together they are the
+    members file; how many of them decide together is the threshold, more than half by default:
 
         threshold = 2
 
@@ -111,10 +115,13 @@ def found(
 
 @ledger_command.command("join")
 def join_ledger(
-    file: Annotated[Path, typer.Argument(help="The ledger file, got from a member.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The ledger file, got from a member.")],
     as_json: Json = False,
 ) -> int:
-    """Pin the ledger of a consortium in this project, after comparing the file with the chain."""
+    """Take part in a ledger by the file of a member.
+
+    The file is compared with the chain it names and then pinned: this project trusts no other ledger.
+    """
     config = load()
     joined = join(config, file)
     shared = Participant.open().chronicle().shared

@@ -21,7 +21,9 @@ from proml.node.participant import Participant
 from proml.node.targets import artefact_meant
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
-Target = Annotated[str, typer.Argument(help="A file, folder, id, first digits of an id, or name.")]
+Target = Annotated[
+    str, typer.Argument(metavar="TARGET", help="A file, folder, id, first digits of an id, or name.")
+]
 show_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 log_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 lineage_command = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -65,9 +67,9 @@ def show(target: Target, as_json: Json = False) -> int:
 @log_command.command()
 def log(
     target: Annotated[
-        str | None, typer.Argument(help="Only this artefact: file, folder, id or name.")
+        str | None, typer.Argument(metavar="TARGET", help="Only this artefact: file, folder, id or name.")
     ] = None,
-    most: Annotated[int, typer.Option("--most", "-n", min=1, help="How many steps.")] = 20,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, metavar="N", help="How many steps.")] = 20,
     as_json: Json = False,
 ) -> int:
     """The latest steps of everybody, newest first, or those of one artefact.
@@ -97,7 +99,9 @@ def log(
 def lineage(
     target: Target,
     form: Annotated[Format, typer.Option("--format", "-f", help="How to draw it.")] = Format.TEXT,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it to this file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to this file.")
+    ] = None,
     up: Annotated[bool, typer.Option("--up/--no-up", help="What it was made from.")] = True,
     down: Annotated[bool, typer.Option("--down/--no-down", help="What was made from it.")] = True,
     as_json: Json = False,

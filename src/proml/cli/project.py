@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from proml.cli.examination import FAILED, examine
 from proml.cli.terminal import busy, emit_json, new_passphrase, say, table
 from proml.config import SETTINGS, load
 from proml.core.chronicle import Chronicle
-from proml.core.consortium import role_names
+from proml.core.consortium import ROLES, role_names
 from proml.core.digest import hexed
 from proml.core.lineage import taints
 from proml.errors import LedgerProblem, ProMLError, UsageProblem
@@ -30,12 +32,16 @@ config_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @init_command.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where; the current folder by default.")] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where.", show_default="the current folder")
+    ] = Path(),
     organisation: Annotated[
-        str, typer.Option("--organisation", "-o", help="Your organisation's name.")
+        str, typer.Option("--organisation", "-o", metavar="NAME", help="Your organisation's name.")
     ] = "me",
     passphrase: Annotated[bool, typer.Option("--passphrase", help="Encrypt the key; asks for one.")] = False,
-    ledger: Annotated[Path | None, typer.Option("--ledger", help="Join the ledger of this file.")] = None,
+    ledger: Annotated[
+        Path | None, typer.Option("--ledger", metavar="FILE", help="Join the ledger of this file.")
+    ] = None,
     no_ledger: Annotated[
         bool, typer.Option("--no-ledger", help="Only a key, for founding together.")
     ] = False,
@@ -43,9 +49,9 @@ def init(
 ) -> int:
     """Start a project: a key, and a chain of its own on this machine. No wallet, coin or account.
 
-    proml init                                          alone, to try it
-    proml init --organisation "Acme Clinic" --no-ledger   first step of founding together
-    proml init --organisation Lab --ledger ledger.json    join a consortium
+    proml init                                             alone, to try it
+    proml init --organisation "Acme Clinic" --no-ledger    first step of founding together
+    proml init --organisation Lab --ledger ledger.json     join a consortium
     """
     if ledger and no_ledger:
         raise UsageProblem("--ledger and --no-ledger exclude each other")
@@ -63,8 +69,8 @@ def init(
     table(("", ""), list(document.items()))
     if no_ledger:
         say(
-            "\nSend these lines to whoever founds the consortium (`proml ledger found --help`):\n\n"
-            f'\\[\\[member]]\nname = "{organisation}"\nkey = "{address}"\nroles = \\["developer"]'
+            "\nSend these lines, with the roles that you shall have, to whoever founds the consortium\n"
+            f"(`proml ledger found --help`):\n\n{escape(_member_entry(organisation, address))}"
         )
     elif not ledger:
         say(
@@ -72,6 +78,12 @@ def init(
             "  proml exec --used data/ --produced model.joblib -- python train.py\n  proml push"
         )
     return 0
+
+
+def _member_entry(organisation: str, address: str) -> str:
+    """What the members file says of an organisation; a JSON text is a TOML text too."""
+    name, roles = (json.dumps(each, ensure_ascii=False) for each in (organisation, ROLES))
+    return f'[[member]]\nname = {name}\nkey = "{address}"\nroles = {roles}'
 
 
 @status_command.command()

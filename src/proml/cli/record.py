@@ -30,10 +30,22 @@ Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON documen
 Inputs = Annotated[
     list[str],
     typer.Option(
-        "--input", "-i", help="What it rests on: a file, folder or id, with =PART to say which part."
+        "--input",
+        "-i",
+        metavar="TARGET[=PART]",
+        help="What it rests on, and the part it played; repeat it for several.",
     ),
 ]
-Pairs = list[str]
+Parameters = Annotated[
+    list[str],
+    typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter; VALUE is JSON or text."),
+]
+Metrics = Annotated[
+    list[str], typer.Option("--metric", "-m", metavar="NAME=NUMBER", help="Something that was measured.")
+]
+Claims = Annotated[
+    list[str], typer.Option("--claim", "-c", metavar="NAME=VALUE", help="Anything else you want to say.")
+]
 Push = Annotated[bool, typer.Option("--push", help="Take it to the ledger at once.")]
 
 register_command = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -44,12 +56,19 @@ exec_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @register_command.command()
 def register(
-    path: Annotated[str, typer.Argument(help="File or folder; - for an artefact without bytes.")],
-    kind: Annotated[str, typer.Option("--kind", "-k", help="dataset, model, evaluation, dependency, …")],
-    name: Annotated[str | None, typer.Option("--name", "-n", help="What to call it.")] = None,
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="File or folder; - for an artefact without bytes.")
+    ],
+    kind: Annotated[
+        str, typer.Option("--kind", "-k", metavar="KIND", help="dataset, model, evaluation, dependency, …")
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", "-n", metavar="NAME", help="What to call it; the file's name by default."),
+    ] = None,
     inputs: Inputs = [],
-    param: Annotated[Pairs, typer.Option("--param", "-p", help="NAME=VALUE, VALUE as JSON or text.")] = [],
-    claim: Annotated[Pairs, typer.Option("--claim", "-c", help="NAME=VALUE of your own.")] = [],
+    param: Parameters = [],
+    claim: Claims = [],
     push: Push = False,
     as_json: Json = False,
 ) -> int:
@@ -73,16 +92,19 @@ def register(
 @act_command.command()
 def act(
     action: Annotated[
-        str, typer.Argument(help="A verb of its lifecycle; `proml show` lists those open now.")
+        str,
+        typer.Argument(metavar="ACTION", help="A verb of its lifecycle; `proml show` lists those open now."),
     ],
-    target: Annotated[str, typer.Argument(help="The artefact: its file, folder, id or name.")],
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="The artefact: its file, folder, id or name.")
+    ],
     subject: Annotated[
-        Path | None, typer.Option("--subject", "-s", help="The bytes meant, if others.")
+        Path | None, typer.Option("--subject", "-s", metavar="PATH", help="The bytes meant, if others.")
     ] = None,
     inputs: Inputs = [],
-    param: Annotated[Pairs, typer.Option("--param", "-p", help="NAME=VALUE.")] = [],
-    metric: Annotated[Pairs, typer.Option("--metric", "-m", help="NAME=NUMBER.")] = [],
-    claim: Annotated[Pairs, typer.Option("--claim", "-c", help="NAME=VALUE of your own.")] = [],
+    param: Parameters = [],
+    metric: Metrics = [],
+    claim: Claims = [],
     push: Push = False,
     as_json: Json = False,
 ) -> int:
@@ -114,13 +136,21 @@ def push(as_json: Json = False) -> int:
 
 @exec_command.command(context_settings={"allow_interspersed_args": False})
 def execute(
-    command: Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")],
-    used: Annotated[list[str], typer.Option("--used", "-u", help="File or folder it reads, =PART.")] = [],
-    produced: Annotated[
-        list[str], typer.Option("--produced", "-o", help="File or folder it makes, =KIND (default model).")
+    command: Annotated[
+        list[str], typer.Argument(metavar="COMMAND", help="The command and its arguments, after --.")
+    ],
+    used: Annotated[
+        list[str],
+        typer.Option("--used", "-u", metavar="PATH[=PART]", help="What it reads, and the part it plays."),
     ] = [],
-    name: Annotated[str | None, typer.Option("--name", "-n", help="What to call the run.")] = None,
-    param: Annotated[Pairs, typer.Option("--param", "-p", help="NAME=VALUE.")] = [],
+    produced: Annotated[
+        list[str],
+        typer.Option("--produced", "-o", metavar="PATH[=KIND]", help="What it makes; a model by default."),
+    ] = [],
+    name: Annotated[
+        str | None, typer.Option("--name", "-n", metavar="NAME", help="What to call the run.")
+    ] = None,
+    param: Parameters = [],
 ) -> int:
     """Run any command, in any language, as a tracked run.
 

@@ -28,7 +28,7 @@ from proml.core.chronicle import Chronicle, Transition
 from proml.core.digest import hexed, unhexed
 from proml.core.lifecycle import Lifecycle
 from proml.core.record import Record, is_named, open_sealed
-from proml.errors import JournalProblem, KeyProblem, NotFound, RecordInvalid, UsageProblem
+from proml.errors import JournalProblem, KeyProblem, LedgerProblem, NotFound, RecordInvalid, UsageProblem
 from proml.extensions import open_ledger
 from proml.interfaces import Ledger, Signer
 from proml.journal import read
@@ -76,6 +76,11 @@ class Participant:
     @cached_property
     def ledger_file(self) -> LedgerFile:
         """The pinned terms, and the members' names."""
+        if not self.config.ledger_file.exists():
+            raise LedgerProblem(
+                "this project has no ledger yet",
+                "`proml ledger found` founds one, `proml ledger join` takes part in one by a member's file",
+            )
         return read_ledger_file(self.config.ledger_file)
 
     @cached_property

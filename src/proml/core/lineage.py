@@ -79,14 +79,17 @@ def lineage(chronicle: Chronicle, focus: bytes, up: bool = True, down: bool = Tr
     return Lineage(focus, tuple(found), tuple(edges))
 
 
-def taints(chronicle: Chronicle, artefact: bytes) -> list[Taint]:
+def taints(chronicle: Chronicle, artefact: bytes, most: int = MAX_ARTEFACTS) -> list[Taint]:
     """The shortest path from every recalled ancestor to the artefact; empty when it is clean.
 
-    The artefact's own recall is not a taint: see `Chronicle.is_recalled`.
+    The artefact's own recall is not a taint: see `Chronicle.is_recalled`. With `most` only so many of
+    the nearest: in a long line of recalled artefacts all paths together grow with its square.
     """
     came_from: dict[bytes, bytes] = {}
-    found = []
+    found: list[Taint] = []
     for ancestor in _walk(artefact, lambda each: sources(chronicle, each), came_from):
+        if len(found) == most:
+            break
         if ancestor != artefact and chronicle.is_recalled(ancestor):
             path = [ancestor]
             while path[-1] != artefact:

@@ -8,17 +8,19 @@ members agreed on is the chain's business; that its history is complete shows in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from proml.contracts.abi import ARTEFACT, decode_event, decode_refusal, encode_call
 from proml.core.call import BatchCall, ContractCall
 from proml.core.digest import hexed, keccak256, unhexed
 from proml.core.event import Block, Placed
+from proml.core.patricia import StateProof
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem, RecordInvalid, WrongLedger
 from proml.interfaces import Receipt, SignedTransaction, Standing, Terms, Transaction
 from proml.ledger.rpc import Questions, Rpc, RpcError
+from proml.ledger.state_proof import fetch_state_proof
 from proml.trust import LedgerFile
 
 # Upper bounds with every guard on (docs/contracts.md, "Gas"); the difference is given back. Nothing is
@@ -145,6 +147,13 @@ class EvmLedger:
             events=tuple(self._placed(found["logs"])),
             reason=None if succeeded else self._reason(transaction, number),
         )
+
+    def prove(self, slots: Sequence[bytes], number: int) -> StateProof:
+        """The proof of what storage slots of the contract (32 bytes each) hold at a block.
+
+        Raises LedgerProblem when the node offers no proofs, or keeps no state of that block any more.
+        """
+        return fetch_state_proof(self._rpc, self._terms.contract, slots, number)
 
     def _reason(self, transaction: bytes, number: int) -> Reason | None:
         """Why a transaction failed: the same call once more, on the state before its block."""

@@ -130,6 +130,7 @@ class Deed:
         organisation_name: its name, or `organisation N`.
         key: 20-byte address that signed.
         block: where it stands in the chain.
+        block_known: whether that is the ledger's answer, not the word of an evidence file.
         transaction: 32-byte hash.
         record, subject: 32 bytes each; a subject of zeros is none.
         has_record: whether the record could be had and belongs to its commitment.
@@ -143,6 +144,7 @@ class Deed:
     organisation_name: str
     key: bytes
     block: Block
+    block_known: bool
     transaction: bytes
     record: bytes
     subject: bytes
@@ -151,8 +153,8 @@ class Deed:
 
     @property
     def when(self) -> str:
-        """All that the ledger says of its time."""
-        return not_after(self.block)
+        """All that is known of its time."""
+        return not_after(self.block) if self.block_known else f"as the file says, {not_after(self.block)}"
 
     def document(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -164,6 +166,7 @@ class Deed:
             "organisation_name": self.organisation_name,
             "key": hexed(self.key),
             "block": block_document(self.block),
+            "block_known": self.block_known,
             "when": self.when,
             "transaction": hexed(self.transaction),
             "record": hexed(self.record),

@@ -57,6 +57,16 @@ class Grounds(Protocol):
         """By check number, what these grounds say against themselves."""
         ...
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What people should know of a verdict on these grounds."""
+        ...
+
+    @property
+    def blocks_known(self) -> bool:
+        """Whether the blocks of events are the ledger's answer."""
+        ...
+
     def standing(self, artefact: bytes) -> Standing | None:
         """What the ledger itself holds of an artefact; None when it holds nothing.
 
@@ -67,6 +77,10 @@ class Grounds(Protocol):
 
     def is_final(self, block: Block) -> bool:
         """Whether a block is as deep as the ledger's terms ask."""
+        ...
+
+    def knows_anchors(self, organisation: int) -> bool:
+        """Whether a root that is not among the events was never anchored by that organisation."""
         ...
 
 
@@ -85,6 +99,8 @@ class LedgerGrounds:
     name: str = "ledger"
     gaps: Mapping[int, str] = field(default_factory=dict)
     contradictions: Sequence[tuple[int, Finding]] = ()
+    notes: Sequence[str] = ()
+    blocks_known: bool = True
 
     @property
     def terms(self) -> Terms:
@@ -117,6 +133,10 @@ class LedgerGrounds:
     def is_final(self, block: Block) -> bool:
         """Whether the newest block is far enough beyond."""
         return block.number + self.terms.finality - 1 <= self.tip.number
+
+    def knows_anchors(self, organisation: int) -> bool:
+        """Of every organisation: all events were read."""
+        return organisation in self.chronicle.shared.organisations
 
 
 def read_ledger(ledger: Ledger, profiles: Mapping[int, Profile] | None = None) -> LedgerGrounds:

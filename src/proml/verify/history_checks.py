@@ -11,7 +11,10 @@ from proml.core.refusal import Reason
 from proml.core.verdict import ACTORS, FINAL, HEAD, LEGAL, OBSERVATIONS, RECALL, Finding
 from proml.errors import NotFound
 from proml.verify.inquiry import Inquiry
+from proml.verify.sheet import MAX_FINDINGS
 
+# How much of the way from a recalled artefact is spelt out; a finding's path has all of it.
+MAX_WAY = 8
 # Reasons that speak of who acted (check 5); the others speak of what was done (check 4).
 _ABOUT_ACTORS = frozenset(
     reason.text
@@ -117,10 +120,11 @@ def check_recall(inquiry: Inquiry) -> None:
         step = _recalling(inquiry, focus)
         who = inquiry.organisation_name(step.actor.organisation)
         inquiry.wrong(RECALL, f"recalled it, by {who}", focus, step)
-    for taint in taints(inquiry.chronicle, focus):
+    for taint in taints(inquiry.chronicle, focus, MAX_FINDINGS):
         step = _recalling(inquiry, taint.source)
         who = inquiry.organisation_name(step.actor.organisation)
-        way = " -> ".join(inquiry.called(artefact) for artefact in taint.path)
+        way = " -> ".join(inquiry.called(artefact) for artefact in taint.path[:MAX_WAY])
+        way += f" -> {len(taint.path) - MAX_WAY} more" if len(taint.path) > MAX_WAY else ""
         text = f"{inquiry.called(taint.source)} was recalled by {who}, and it derives from that: {way}"
         finding = Finding(text, taint.source, step.sequence, step.actor.organisation, taint.path)
         inquiry.sheet.wrong(RECALL, finding)

@@ -84,7 +84,7 @@ def judge(grounds: Grounds, records: Records, lifecycles: Sequence[Lifecycle], t
         twins=aim.twins,
         tip=grounds.tip,
         grounds=grounds.name,
-        notes=(*aim.notes, *records.faults),
+        notes=(*aim.notes, *grounds.notes, *records.faults),
     )
 
 
@@ -143,6 +143,7 @@ def _deed(inquiry: Inquiry, transition: Transition, has_record: bool, bytes_matc
         organisation_name=inquiry.organisation_name(step.actor.organisation),
         key=step.actor.key,
         block=placed.block,
+        block_known=inquiry.grounds.blocks_known,
         transaction=placed.transaction,
         record=step.record,
         subject=step.subject,

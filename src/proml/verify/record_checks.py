@@ -159,6 +159,9 @@ def check_observations(inquiry: Inquiry, step: Step, kept: KeptRecord | None) ->
 def _check_batch(inquiry: Inquiry, step: Step, entry: Mapping[str, Any]) -> None:
     artefact, root, count = step.artefact, entry["root"], entry["count"]
     placed = inquiry.chronicle.anchor(unhexed(root), step.actor.organisation)
+    if placed is None and not inquiry.grounds.knows_anchors(step.actor.organisation):
+        inquiry.missing(OBSERVATIONS, f"names observations {root}; their anchor is not here", artefact, step)
+        return
     if placed is None or not isinstance(placed.event, Anchored):
         text = f"names observations {root}, which its organisation never anchored"
         inquiry.wrong(OBSERVATIONS, text, artefact, step)

@@ -130,10 +130,14 @@ class StoredRecords:
         """The record behind a commitment; see `Records`."""
         kept = self._recent.get(commitment)
         if kept is None:
-            kept = self._recent[commitment] = self._read(commitment, _sealed)
+            kept = self._recent[commitment] = whole(self.sealed(commitment))
             if len(self._recent) > CACHED:
                 self._recent.popitem(last=False)
         return kept
+
+    def sealed(self, commitment: bytes) -> SealedRecord:
+        """The record behind a commitment with its key; raises as `record`."""
+        return self._read(commitment, _sealed)
 
     def batch(self, digest: bytes) -> ObservationBatch:
         """A batch by the SHA-256 of its bytes; see `Records`."""
@@ -157,11 +161,11 @@ class StoredRecords:
         raise NotFound(f"{hexed(digest)} is in no storage")
 
 
-def _sealed(commitment: bytes, content: bytes) -> KeptRecord:
+def _sealed(commitment: bytes, content: bytes) -> SealedRecord:
     sealed = open_sealed(content)
     if sealed.commitment != commitment:
         raise StorageProblem(f"what is kept under {hexed(commitment)} is another record")
-    return whole(sealed)
+    return sealed
 
 
 def _batch(digest: bytes, content: bytes) -> ObservationBatch:

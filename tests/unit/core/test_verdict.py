@@ -72,7 +72,21 @@ def test_a_time_no_calendar_has_is_shown_as_a_number() -> None:
 
 def test_the_document_is_plain_json_with_every_part() -> None:
     key = bytes(20)
-    deed = Deed(1, "propose", "candidate", 2, "Dev", key, BLOCK, key, bytes(32), bytes(32), True, False)
+    deed = Deed(
+        sequence=1,
+        action="propose",
+        state="candidate",
+        organisation=2,
+        organisation_name="Dev",
+        key=key,
+        block=BLOCK,
+        block_known=False,
+        transaction=bytes(32),
+        record=bytes(32),
+        subject=bytes(32),
+        has_record=True,
+        bytes_match=False,
+    )
     finding = Finding("why", bytes(32), 1, 2, (bytes(32), bytes(32)))
     check = Check(BYTES, Outcome.INVALID, "because", (finding,), 3)
     twin = Twin(bytes(32), 3, BLOCK, present=True, recalled=False)
@@ -81,7 +95,7 @@ def test_the_document_is_plain_json_with_every_part() -> None:
     assert document["conclusion"] == "invalid"
     assert document["checks"][0]["name"] == "bytes match"
     assert document["checks"][0]["findings"][0]["path"] == ["0x" + "00" * 32] * 2
-    assert document["steps"][0]["when"] == deed.when
+    assert document["steps"][0]["when"] == deed.when == f"as the file says, {not_after(BLOCK)}"
     assert document["twins"][0]["present"] is True
     assert document["notes"] == ["a note"]
     assert whole.check(BYTES) is check

@@ -79,7 +79,7 @@ def test_an_artefact_without_bytes_cannot_be_compared_with_any(world: World) -> 
 
 def test_private_bytes_are_found_through_the_record_that_is_here(world: World) -> None:
     data = world.dataset("secret table", private=True)
-    assert world.ledger.shared.artefacts[data.artefact]
+    assert world.shared.artefacts[data.artefact]
     verdict = world.verify_text("secret table")
     assert verdict.stand.artefact == data.artefact
     assert verdict.conclusion is Conclusion.VALID

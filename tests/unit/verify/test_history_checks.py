@@ -49,7 +49,7 @@ def signs(said: str) -> bytes:
 
 def test_3_a_head_that_the_steps_do_not_give_is_found(world: World) -> None:
     data = world.dataset()
-    word = world.ledger.shared.artefacts[data.artefact].word
+    word = world.shared.artefacts[data.artefact].word
     lying = LyingLedger(world.ledger, standings={data.artefact: Standing(word, sha256(b"another history"))})
     verdict = world.verify(ById(data.artefact), lying)
     assert outcomes(verdict) == {HEAD: "invalid"}
@@ -71,7 +71,7 @@ def test_3_an_artefact_the_ledger_does_not_hold_is_found(world: World) -> None:
 
 def test_3_a_standing_that_the_steps_do_not_lead_to_is_found(world: World) -> None:
     data = world.dataset()
-    present = world.ledger.shared.artefacts[data.artefact]
+    present = world.shared.artefacts[data.artefact]
     other = replace(present, custodian=DEVELOPER)
     lying = LyingLedger(world.ledger, standings={data.artefact: Standing(other.word, present.head)})
     assert outcomes(world.verify(ById(data.artefact), lying)) == {HEAD: "invalid"}
@@ -126,7 +126,7 @@ def illegal_step(world: World, data: Made, **changes: object) -> LyingLedger:
     assert isinstance(last.event, Acted)
     step = replace(last.event, sequence=last.event.sequence + 1, **changes)
     placed = Placed(step, newest, bytes(32), 99)
-    present = world.ledger.shared.artefacts[data.artefact]
+    present = world.shared.artefacts[data.artefact]
     standing = Standing(present.word, next_head(present.head, step))
     return LyingLedger(world.ledger, [*all_events(world), placed], {data.artefact: standing})
 

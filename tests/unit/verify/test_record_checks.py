@@ -195,7 +195,7 @@ def test_6_a_record_upstream_that_was_edited_is_found(world: World) -> None:
 def test_6_a_false_head_upstream_is_found(world: World) -> None:
     data = world.dataset()
     model = world.model(world.run(data))
-    word = world.ledger.shared.artefacts[data.artefact].word
+    word = world.shared.artefacts[data.artefact].word
     lying = LyingLedger(world.ledger, standings={data.artefact: Standing(word, bytes(32))})
     verdict = world.verify(ById(model.artefact), lying)
     assert outcomes(verdict) == {INPUTS: "invalid"}

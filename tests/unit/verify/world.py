@@ -19,12 +19,14 @@ from proml.core.call import AddKeyCall, AnchorCall, BatchCall, Founder, RevokeKe
 from proml.core.consortium import role_mask
 from proml.core.digest import ZERO, hexed, sha256
 from proml.core.event import Block, Input, Placed
+from proml.core.history import SharedHistory
 from proml.core.lifecycle import Lifecycle
 from proml.core.proof import ObservationBatch
 from proml.core.record import is_named, seal, subject_commitment
 from proml.core.verdict import Outcome, Verdict
 from proml.errors import NotFound, StorageProblem
 from proml.interfaces import Ledger, Receipt, SignedTransaction, Standing, Terms, Transaction
+from proml.ledger.evm import EvmLedger
 from proml.ledger.memory import MemoryLedger
 from proml.lifecycles import shipped
 from proml.signing import LocalSigner
@@ -93,19 +95,31 @@ class Made:
         return Input(self.artefact, self.sequence)
 
 
+SIGNERS = {number: signer(f"member {number}") for number in ROLES}
+FOUNDERS = [
+    Founder(SIGNERS[number].address, role_mask(ROLES[number]), PROFILES[number].commitment)
+    for number in ROLES
+]
+THRESHOLD = 2
+
+
 class World:
     """The ledger, one shared storage, and what the members do."""
 
-    def __init__(self, finality: int = 1, lifecycles: Sequence[Lifecycle] = shipped()) -> None:
-        self.signers = {number: signer(f"member {number}") for number in ROLES}
-        founders = [
-            Founder(self.signers[number].address, role_mask(ROLES[number]), PROFILES[number].commitment)
-            for number in ROLES
-        ]
-        self.ledger = MemoryLedger(founders, 2, [each.table for each in lifecycles], START)
+    def __init__(
+        self, lifecycles: Sequence[Lifecycle] = shipped(), ledger: MemoryLedger | EvmLedger | None = None
+    ) -> None:
+        self.signers = SIGNERS
+        self.ledger = ledger or MemoryLedger(FOUNDERS, THRESHOLD, [each.table for each in lifecycles], START)
         self.lifecycles = tuple(lifecycles)
         self.storage = Shelf()
         self.salts = 0
+
+    @property
+    def shared(self) -> SharedHistory:
+        """What the ledger holds now."""
+        known = getattr(self.ledger, "shared", None)
+        return known or read_ledger(self.ledger).chronicle.shared
 
     # --- what members do --------------------------------------------------------------------
 
@@ -127,7 +141,7 @@ class World:
         key = by or self.signers[who]
         self.salts += 1
         salt = sha256(b"salt %d" % self.salts)
-        terms, shared = self.ledger.terms, self.ledger.shared
+        terms, shared = self.ledger.terms, self.shared
         if isinstance(what, str):
             lifecycle, sequence = lifecycle or LIFECYCLES[what], 1
             number = next(n for n, table in shared.tables.items() if table.id == lifecycle.table.id)
@@ -191,7 +205,7 @@ class World:
 
     def copy_record(self, who: int, artefact: bytes, action: str, subject: bytes, record: bytes) -> None:
         """A step that carries the commitment of somebody else's record."""
-        standing = self.ledger.shared.artefacts[artefact]
+        standing = self.shared.artefacts[artefact]
         lifecycle = self.lifecycles[standing.lifecycle - 1]
         number = lifecycle.action_number(action)
         asked = StepCall(artefact, 0, number, standing.sequence + 1, record, subject)

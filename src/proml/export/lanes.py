@@ -82,9 +82,12 @@ def _drawing(timeline: Timeline, steps: Sequence[TimelineStep], first: int) -> D
 
 def _background(grid: _Grid) -> Iterator[Markup]:
     for name, x in grid.lanes.items():
-        yield element("path", d=f"M{x:g} {_HEADER - 8}V{grid.height:g}", class_="pm-lane")
-        for place, line in enumerate(_two_lines(name, grid.lane_width - 8)):
-            yield element("text", line, x=x - _MARK, y=28 + 15 * place, class_="pm-strong")
+        head = [
+            element("text", line, x=x - _MARK, y=28 + 15 * place, class_="pm-strong")
+            for place, line in enumerate(_two_lines(name, grid.lane_width - 8))
+        ]
+        lane = element("path", d=f"M{x:g} {_HEADER - 8}V{grid.height:g}", class_="pm-lane")
+        yield group([element("title", name), lane, *head])
     yield element("text", "time, block", x=34, y=28, class_="pm-small pm-muted")
     yield element("text", "gas", x=grid.width, y=28, text_anchor="end", class_="pm-small pm-muted")
     yield element("text", "to final", x=grid.width, y=43, text_anchor="end", class_="pm-small pm-muted")

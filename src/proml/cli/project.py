@@ -18,7 +18,7 @@ from proml.core.consortium import ROLES, role_names
 from proml.core.digest import hexed
 from proml.core.lineage import taints
 from proml.errors import LedgerProblem, ProMLError, UsageProblem
-from proml.node.founding import found_embedded, join, me, start_project
+from proml.node.founding import found_embedded, join, me, start_project, taken_back_on_failure
 from proml.node.outbox import WAITING, open_outbox
 from proml.node.participant import Participant
 from proml.signing import key_address
@@ -56,13 +56,15 @@ def init(
     if ledger and no_ledger:
         raise UsageProblem("--ledger and --no-ledger exclude each other")
     secret = new_passphrase() if passphrase else None
-    config = start_project(folder.absolute(), organisation, secret)
-    address = hexed(key_address(config.key_file))
-    document: dict[str, Any] = {"project": str(config.root), "organisation": organisation, "key": address}
-    if not no_ledger:
-        with busy("starting the chain …"):
-            file = join(config, ledger) if ledger else found_embedded(config, [me(config)])
-        document |= {"chain id": file.terms.chain_id, "contract": hexed(file.terms.contract)}
+    root = folder.absolute()
+    with taken_back_on_failure(root):
+        config = start_project(root, organisation, secret)
+        address = hexed(key_address(config.key_file))
+        document: dict[str, Any] = {"project": str(root), "organisation": organisation, "key": address}
+        if not no_ledger:
+            with busy("starting the chain …"):
+                file = join(config, ledger) if ledger else found_embedded(config, [me(config)])
+            document |= {"chain id": file.terms.chain_id, "contract": hexed(file.terms.contract)}
     if as_json:
         emit_json(document)
         return 0

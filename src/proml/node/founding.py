@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from proml.config import CONFIG_FILE, FOLDER, Config, load
 from proml.core.call import Founder
 from proml.core.consortium import ROLES, role_mask
 from proml.core.lifecycle import Table
-from proml.errors import ConfigInvalid, UsageProblem
+from proml.errors import ConfigInvalid, ProMLError, UsageProblem
 from proml.extensions import open_ledger
 from proml.ledger.anvil import EmbeddedChain
 from proml.ledger.embedded import RevivingRpc, send_through
@@ -63,6 +65,24 @@ def start_project(root: Path, organisation: str, passphrase: str | None = None) 
     config = load(root, {})
     create_key(config.key_file, passphrase)
     return config
+
+
+@contextmanager
+def taken_back_on_failure(root: Path) -> Iterator[None]:
+    """Leave no half-made project behind: whoever could not found or join tries again with the same command.
+
+    Only what was made inside the block goes; a `.proml` folder that was there before stays as it is.
+    """
+    folder = root / FOLDER
+    fresh = not folder.exists()
+    try:
+        yield
+    except BaseException:
+        if fresh:
+            with suppress(ProMLError):
+                EmbeddedChain(folder / CHAIN).kill()
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def found_embedded(config: Config, members: Sequence[Member], threshold: int = 1) -> LedgerFile:

@@ -1,0 +1,58 @@
+"""Starting a project: what goes wrong leaves nothing half made behind, and the same command works the next time."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def _proml(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "proml", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_start_without_the_chain_program_can_be_repeated(tmp_path: Path) -> None:
+    failed = _proml(tmp_path, "init", PROML_ANVIL="/nonexistent/anvil")
+    assert failed.returncode == 5
+    assert "PROML_ANVIL names" in failed.stderr
+    assert list(tmp_path.iterdir()) == []
+
+    try:
+        assert _proml(tmp_path, "init").returncode == 0
+    finally:
+        _proml(tmp_path, "ledger", "down")
+
+
+def test_joining_by_a_file_that_is_not_there_makes_no_project(tmp_path: Path) -> None:
+    failed = _proml(tmp_path, "init", "--ledger", "missing.json")
+    assert failed.returncode == 2
+    assert "there is no ledger file missing.json" in failed.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_start_leaves_a_project_that_was_there_alone(tmp_path: Path) -> None:
+    assert _proml(tmp_path, "init", "--no-ledger").returncode == 0
+    before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+
+    again = _proml(tmp_path, "init")
+    assert again.returncode == 2
+    assert "there is a project in" in again.stderr
+    assert sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*")) == before
+
+
+def test_a_project_without_a_ledger_says_how_to_get_one_and_records_all_the_same(tmp_path: Path) -> None:
+    _proml(tmp_path, "init", "--no-ledger")
+    (tmp_path / "digits.csv").write_text("1,2\n")
+
+    assert _proml(tmp_path, "register", "digits.csv", "--kind", "dataset").returncode == 0
+    pushed = _proml(tmp_path, "push")
+    assert pushed.returncode == 5
+    assert "this project has no ledger yet" in pushed.stderr
+    assert "proml ledger join" in pushed.stderr
+    assert "to publish       1" in _proml(tmp_path, "status").stdout

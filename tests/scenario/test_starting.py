@@ -1,4 +1,4 @@
-"""Starting a project: what goes wrong leaves nothing half made behind, and the same command works the next time."""
+"""Starting a project: a failure leaves nothing half made behind, and the same command works the next time."""
 
 import os
 import subprocess

@@ -14,6 +14,7 @@ from proml.core.artefact import artefact_id
 from proml.core.call import BatchCall, Founder, StepCall
 from proml.core.consortium import ROLES, role_mask
 from proml.core.digest import hexed
+from proml.core.proposal import Governance
 from proml.core.record import is_named, seal
 from proml.core.verdict import Conclusion
 from proml.errors import NotFound, StorageProblem
@@ -61,7 +62,7 @@ class History:
     def __init__(self) -> None:
         self.key = throwaway_key()
         founder = Founder(self.key.address, role_mask(ROLES), b"\1" * 32)
-        self.ledger = MemoryLedger([founder], 1, [each.table for each in shipped()])
+        self.ledger = MemoryLedger([founder], Governance(1), [each.table for each in shipped()])
         self.shelf = Shelf()
         self.salt = secrets.token_bytes(32)
         terms = self.ledger.terms

@@ -12,12 +12,61 @@ from proml.core.call import StepCall
 from proml.core.digest import ZERO, keccak256, word
 from proml.core.event import Input
 from proml.core.history import SharedHistory
-from proml.core.lifecycle import Rule
+from proml.core.lifecycle import Rule, Table
+from proml.core.proposal import CONCERNING, KEYED, Change, ChangeKind
 
 digests = st.integers(1, 2**32).map(lambda value: keccak256(word(value)))
 # Few salts, so that the same one is taken twice.
 salts = st.integers(0, 30).map(word)
 often = st.sampled_from((True, True, True, True, False))
+
+
+# Lifecycles that a vote may admit; the last one cannot be admitted by any.
+_EXTRA_TABLES = tuple(
+    Table(9, 0, 2, 0, keccak256(b"extra %d" % number), (Rule(0, 1, following, 1),))
+    for number, following in enumerate((1, 1, 1, 64))
+)
+EXTRA = {table.id: table for table in _EXTRA_TABLES}
+
+
+@st.composite
+def changes(draw: st.DrawFn, history: SharedHistory, pool: Sequence[bytes]) -> Change:
+    """A change that may well be made; now and then one thing in it is strange."""
+    kind = draw(st.sampled_from(ChangeKind))
+    member = draw(st.sampled_from(tuple(history.organisations)))
+    change = Change(kind)
+    if kind in CONCERNING:
+        change = replace(change, organisation=member)
+    if kind in KEYED:
+        fresh = [key for key in pool if key not in history.keys]
+        change = replace(change, key=draw(st.sampled_from((fresh if draw(often) else pool) or pool)))
+    if kind in (ChangeKind.ADMIT, ChangeKind.SET_ROLES):
+        change = replace(change, setting=draw(st.sampled_from((0, 1, 127, 1 << 63, 2**64 - 1))))
+    if kind == ChangeKind.SET_THRESHOLD:
+        change = replace(change, setting=draw(st.integers(1, min(4, history.member_count))))
+    if kind == ChangeKind.ADMIT_LIFECYCLE:
+        change = replace(change, profile=draw(st.sampled_from(tuple(EXTRA))))
+    if kind == ChangeKind.ADMIT:
+        change = replace(change, profile=draw(digests))
+    if draw(often):
+        return change
+    strange = (
+        {"kind": 0},
+        {"kind": 7},
+        {"kind": 2**256 - 1},
+        {"organisation": 0},
+        {"organisation": 99},
+        {"organisation": 2**16 + 1},
+        {"setting": 2**64},
+        {"setting": history.member_count + 1},
+        {"setting": 0},
+        {"key": bytes(20)},
+        {"key": pool[0]},
+        {"profile": ZERO},
+        {"profile": keccak256(b"?")},
+        {"profile": history.tables[1].id},
+    )
+    return replace(change, **draw(st.sampled_from(strange)))
 
 
 @st.composite

@@ -20,6 +20,7 @@ from proml.core.consortium import role_mask
 from proml.core.digest import keccak256
 from proml.core.event import Input, Step
 from proml.core.lifecycle import Lifecycle, Table
+from proml.core.proposal import Governance
 from proml.lifecycles import shipped
 
 LIFECYCLES: dict[str, Lifecycle] = {lifecycle.kind: lifecycle for lifecycle in shipped()}
@@ -71,6 +72,9 @@ FOUNDERS = tuple(
         strict=True,
     )
 )
+
+# Short, so that tests need not let many blocks go by.
+RULES = Governance(threshold=2, lifetime=50, delay=3, recovery_delay=10)
 
 
 def register(

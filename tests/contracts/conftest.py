@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from boa.environment import Env
 
-from tests.contracts.cast import FOUNDERS, TABLES
+from tests.contracts.cast import FOUNDERS, RULES, TABLES
 from tests.contracts.side_by_side import SideBySide
 
 
@@ -16,7 +16,7 @@ def machine() -> Env:
 
 @pytest.fixture(scope="session")
 def founded(machine: Env) -> SideBySide:
-    return SideBySide(machine, FOUNDERS, 2, TABLES)
+    return SideBySide(machine, FOUNDERS, RULES, TABLES)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from proml.core.call import Founder
 from proml.core.digest import keccak256, word
 from proml.core.event import Event
 from proml.core.lifecycle import Table
+from proml.core.proposal import Governance
 from proml.core.refusal import Reason
 
 NOBODY = bytes(20)
@@ -49,10 +50,10 @@ class Deployed:
 
     @classmethod
     def found(
-        cls, env: Env, founders: Sequence[Founder], threshold: int, tables: Sequence[Table]
+        cls, env: Env, founders: Sequence[Founder], rules: Governance, tables: Sequence[Table]
     ) -> Deployed | Reverted:
         """Deploy the shipped bytecode; nothing is compiled here."""
-        return cls.create(env, deployment(artefacts_contract().bytecode, founders, threshold, tables))
+        return cls.create(env, deployment(artefacts_contract().bytecode, founders, rules, tables))
 
     @classmethod
     def create(cls, env: Env, creation: bytes) -> Deployed | Reverted:

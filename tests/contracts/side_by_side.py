@@ -9,26 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy, deepcopy
-from dataclasses import replace
 
 from boa.environment import Env
 from eth_abi.abi import encode
 
 from proml.contracts.abi import encode_call, selector
 from proml.core.call import (
-    AddKeyCall,
     AnchorCall,
     BatchCall,
     Call,
     ContractCall,
+    ExecuteCall,
     Founder,
-    RevokeKeyCall,
+    ProposeCall,
     StepCall,
+    VoteCall,
 )
-from proml.core.event import Event, Refused, Step
+from proml.core.event import Event, ProposalMade, Refused, Step
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Table
+from proml.core.proposal import Change, Governance
 from proml.core.refusal import Reason
+from proml.ledger.memory import apply
 from tests.contracts.deployed import Deployed, Outcome, address_number, place
 
 INPUTS = "(bytes32,uint256)[]"
@@ -55,14 +57,14 @@ class SideBySide:
     """One contract, its specification and a reader of its events."""
 
     def __init__(
-        self, env: Env, founders: Sequence[Founder], threshold: int, tables: Sequence[Table]
+        self, env: Env, founders: Sequence[Founder], rules: Governance, tables: Sequence[Table]
     ) -> None:
-        contract = Deployed.found(env, founders, threshold, tables)
+        contract = Deployed.found(env, founders, rules, tables)
         assert isinstance(contract, Deployed), contract
         self.contract = contract
         self.history = SharedHistory(contract.chain_id, contract.address)
         self.reader = SharedHistory(contract.chain_id, contract.address)
-        assert contract.founding == self.history.found(founders, threshold, tables, contract.block)
+        assert contract.founding == self.history.found(founders, rules, tables, contract.block)
         self._compare(contract.founding)
 
     def copy(self) -> SideBySide:
@@ -74,21 +76,12 @@ class SideBySide:
     # --- calls ------------------------------------------------------------------------------
 
     def call(self, key: bytes, asked: ContractCall, consented: bool = True) -> Outcome:
-        """Any call; `consented` says whether the consent in an AddKeyCall is a good one."""
+        """Any call; `consented` says whether the consent of the key that it brings is a good one."""
         outcome = self.contract.send(key, encode_call(asked))
-        made = self._specified(Call(key, self.contract.block), asked, consented)
+        made = apply(self.history, Call(key, self.contract.block), asked, consented)
         assert outcome == (made if isinstance(made, Reason | list) else [made])
         self._compare(outcome)
         return outcome
-
-    def _specified(self, call: Call, asked: ContractCall, consented: bool) -> Reason | Event | list[Event]:
-        match asked:
-            case BatchCall():
-                return self.history.batch(call, asked.anchors, asked.steps)
-            case AddKeyCall():
-                return self.history.add_key(call, asked.key, asked.scope, asked.expires, consented)
-            case RevokeKeyCall():
-                return self.history.revoke_key(call, asked.key, asked.compromised_since)
 
     def single(self, key: bytes, asked: StepCall | AnchorCall) -> Outcome:
         """The same item through `register`, `act` or `anchor`, which revert when they refuse."""
@@ -145,21 +138,50 @@ class SideBySide:
         """Whoever read the events alone knows as much as the contract; dear, so not after every call."""
         assert self.reader == self.history
 
-    def remove(self, organisation: int) -> None:
-        """End a membership as a later vote will; no call of these contracts can."""
-        for history in (self.history, self.reader):
-            member = history.organisations[organisation]
-            history.organisations[organisation] = replace(member, removed=self.contract.block)
-        self.contract.overwrite(place(0, organisation), self.history.organisations[organisation].word)
+    def decide(self, change: Change, *keys: bytes, consent: bytes = bytes(65)) -> list[Event]:
+        """Propose with the first key, vote with the others, wait, execute with the first; what that emits."""
+        first, *others = keys
+        (made,) = self.accepted(first, ProposeCall(change))
+        assert isinstance(made, ProposalMade)
+        for other in others:
+            self.accepted(other, VoteCall(made.number))
+        self.advance(self.history.delay(self.history.proposals[made.number]))
+        return self.accepted(first, ExecuteCall(made.number, change, consent))
+
+    def accepted(self, key: bytes, asked: ContractCall) -> list[Event]:
+        """What a call emits that must not be refused."""
+        outcome = self.call(key, asked)
+        assert isinstance(outcome, list), outcome
+        return outcome
+
+    def refused(self, key: bytes, asked: ContractCall, consented: bool = True) -> Reason:
+        """Why a call is refused as a whole; nothing may change."""
+        before = self.contract.storage()
+        outcome = self.call(key, asked, consented)
+        assert self.contract.storage() == before
+        assert isinstance(outcome, Reason), outcome
+        return outcome
 
 
 def expected_storage(history: SharedHistory) -> dict[int, int]:
     """What the contract's storage holds when it agrees with the specification, slot by slot."""
     slots = {
-        2: len(history.organisations),
+        2: history.member_count,
         3: history.threshold,
         7: len(history.tables),
+        13: len(history.organisations),
+        14: len(history.proposals),
     }
+    assert not history.awaited
+    pace = history.pace
+    slots[12] = (
+        pace.lifetime | pace.delay << 40 | pace.recovery_delay << 80 | history.epoch << 120 if pace else 0
+    )
+    for number, proposal in history.proposals.items():
+        slots[place(15, number)] = proposal.word
+        slots[place(16, number)] = int.from_bytes(proposal.change.digest, "big")
+        slots |= {place(17, number, voter): 1 for voter in proposal.voters}
+        slots[place(18, proposal.proposer)] = number
     for organisation in history.organisations.values():
         slots[place(0, organisation.number)] = organisation.word
     for address, key in history.keys.items():

@@ -19,22 +19,43 @@ from proml.contracts.abi import (
     selector,
 )
 from proml.contracts.build import COMPILED
-from proml.core.call import AddKeyCall, AnchorCall, BatchCall, ContractCall, RevokeKeyCall, StepCall
+from proml.core.call import (
+    AddKeyCall,
+    AnchorCall,
+    BatchCall,
+    CancelCall,
+    ContractCall,
+    ExecuteCall,
+    ExecuteLifecycleCall,
+    LeaveCall,
+    ProposeCall,
+    RevokeKeyCall,
+    StepCall,
+    VoteCall,
+)
 from proml.core.consortium import Actor
 from proml.core.digest import keccak256, word
 from proml.core.event import (
     Acted,
     Anchored,
     Event,
+    GovernanceSet,
     Input,
     KeyAdded,
     KeyRevoked,
     LifecycleAdmitted,
     OrganisationAdmitted,
+    OrganisationRemoved,
+    ProposalCancelled,
+    ProposalExecuted,
+    ProposalMade,
     Refused,
     Registered,
+    RolesSet,
     ThresholdSet,
+    VoteCast,
 )
+from proml.core.proposal import Change, Governance
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem, RecordInvalid
 from tests.contracts.cast import FOUNDERS, TABLES, fresh
@@ -48,15 +69,29 @@ actors = st.builds(Actor, st.integers(0, 2**96 - 1), addresses)
 steps = st.builds(
     StepCall, digests, st.integers(0, 2**16 - 1), st.integers(0, 255), words, digests, digests, inputs
 )
+changes = st.builds(Change, words, words, words, addresses, digests)
 anchors = st.builds(AnchorCall, digests, words)
 calls = st.one_of(
     st.builds(BatchCall, st.lists(anchors, max_size=3).map(tuple), st.lists(steps, max_size=4).map(tuple)),
     st.builds(AddKeyCall, addresses, words, words, st.binary(min_size=65, max_size=65)),
     st.builds(RevokeKeyCall, addresses, words),
+    st.builds(ProposeCall, changes),
+    st.builds(VoteCall, words),
+    st.builds(ExecuteCall, words, changes, st.binary(min_size=65, max_size=65)),
+    st.builds(ExecuteLifecycleCall, words, words, digests, st.lists(words, max_size=4).map(tuple)),
+    st.builds(CancelCall, words),
+    st.just(LeaveCall()),
 )
 events = st.one_of(
     st.builds(OrganisationAdmitted, words, words, digests),
     st.builds(ThresholdSet, words),
+    st.builds(GovernanceSet, words, words, words),
+    st.builds(ProposalMade, words, actors, changes),
+    st.builds(VoteCast, words, actors),
+    st.builds(ProposalExecuted, words, actors),
+    st.builds(ProposalCancelled, words, actors),
+    st.builds(OrganisationRemoved, words, actors),
+    st.builds(RolesSet, words, words),
     st.builds(KeyAdded, words, addresses, words, words),
     st.builds(KeyRevoked, words, addresses, words),
     st.builds(LifecycleAdmitted, words, digests, words, digests, st.lists(words, max_size=4).map(tuple)),
@@ -69,12 +104,25 @@ events = st.one_of(
 
 def independently(call: ContractCall) -> bytes:
     """The same call data by eth_abi and the compiled ABI."""
-    if isinstance(call, AddKeyCall):
-        r, s, v = call.consent[:32], call.consent[32:64], call.consent[64]
-        signed = (v, int.from_bytes(r, "big"), int.from_bytes(s, "big"))
-        return _encoded("add_key", ("0x" + call.key.hex(), call.scope, call.expires, *signed))
-    if isinstance(call, RevokeKeyCall):
-        return _encoded("revoke_key", ("0x" + call.key.hex(), call.compromised_since))
+    match call:
+        case AddKeyCall():
+            signed = _three(call.consent)
+            return _encoded("add_key", ("0x" + call.key.hex(), call.scope, call.expires, *signed))
+        case RevokeKeyCall():
+            return _encoded("revoke_key", ("0x" + call.key.hex(), call.compromised_since))
+        case ProposeCall():
+            return _encoded("propose", _five(call.change))
+        case ExecuteCall():
+            return _encoded("execute", (call.number, *_five(call.change), *_three(call.consent)))
+        case ExecuteLifecycleCall():
+            words = (call.number, call.properties, call.document, call.rules)
+            return _encoded("execute_lifecycle", words)
+        case VoteCall():
+            return _encoded("vote", (call.number,))
+        case CancelCall():
+            return _encoded("cancel", (call.number,))
+        case LeaveCall():
+            return _encoded("leave", ())
     rows = [
         (s.artefact, s.lifecycle, s.action, s.sequence, s.record, s.subject, len(s.inputs))
         for s in call.steps
@@ -83,11 +131,20 @@ def independently(call: ContractCall) -> bytes:
     return _encoded("batch", ([(anchor.root, anchor.count) for anchor in call.anchors], rows, every))
 
 
+def _three(signature: bytes) -> tuple[int, int, int]:
+    r, s, v = signature[:32], signature[32:64], signature[64]
+    return v, int.from_bytes(r, "big"), int.from_bytes(s, "big")
+
+
+def _five(change: Change) -> tuple[object, ...]:
+    return change.kind, change.organisation, change.setting, "0x" + change.key.hex(), change.profile
+
+
 def _encoded(name: str, arguments: tuple[object, ...]) -> bytes:
     compiled = json.loads(COMPILED.read_text())["abi"]
     (entry,) = [each for each in compiled if each.get("name") == name and each["type"] == "function"]
     full = signature(entry)
-    types = _top_level(full[len(name) + 1 : -1])
+    types = _top_level(full[len(name) + 1 : -1]) if arguments else []
     return selector(full) + encode(types, arguments)
 
 
@@ -229,6 +286,11 @@ def test_constructor_arguments_are_encoded_as_another_library_does() -> None:
     founders = [("0x" + each.key.hex(), each.roles, each.profile) for each in FOUNDERS]
     rows = [(table.properties, table.document, len(table.rules)) for table in TABLES]
     rules = [rule.word for table in TABLES for rule in table.rules]
-    types = ["(address,uint256,bytes32)[]", "uint256", "(uint256,bytes32,uint256)[]", "uint256[]"]
-    expected = encode(types, (founders, 3, rows, rules))
-    assert deployment(b"code", FOUNDERS, 3, TABLES) == b"code" + expected
+    types = [
+        "(address,uint256,bytes32)[]",
+        "(uint256,uint256,uint256,uint256)",
+        "(uint256,bytes32,uint256)[]",
+        "uint256[]",
+    ]
+    expected = encode(types, (founders, (3, 4, 5, 6), rows, rules))
+    assert deployment(b"code", FOUNDERS, Governance(3, 4, 5, 6), TABLES) == b"code" + expected

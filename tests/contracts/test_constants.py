@@ -16,12 +16,13 @@ from vyper.compiler.phases import CompilerData
 from proml.contracts import abi, build
 from proml.contracts.abi import selector
 from proml.contracts.shipped import artefacts_contract
-from proml.core import history, lifecycle
+from proml.core import changes, lifecycle, membership
 from proml.core.artefact import Artefact
 from proml.core.call import AddKeyCall
 from proml.core.consortium import ALL_SCOPES, SCOPES, Key, Organisation
 from proml.core.digest import keccak256, word
 from proml.core.lifecycle import Rule, Table
+from proml.core.proposal import MAX_BLOCKS, Change, ChangeKind, Proposal, ProposalState
 from proml.core.refusal import Reason
 from tests.contracts.cast import DEVELOPER, SPARE, Consent, address
 from tests.contracts.deployed import signature
@@ -63,6 +64,11 @@ def table(**fields: int) -> int:
     return Table(**{**nothing, "document": b"", "rules": (), **fields}).properties
 
 
+def proposal(**fields: object) -> int:
+    nothing = {"change": Change(0), "proposer": 0, "created": 0, "epoch": 0, "state": 0}
+    return Proposal(**{**nothing, **fields}).word
+
+
 # What the Python side says of every constant. Offsets are taken from the words it packs.
 EXPECTED: dict[str, dict[str, int | bytes]] = {
     "artefacts": {
@@ -71,7 +77,7 @@ EXPECTED: dict[str, dict[str, int | bytes]] = {
         "MAX_ANCHORS": abi.MAX_ANCHORS,
         "MAX_BATCH_INPUTS": abi.MAX_BATCH_INPUTS,
         "VERSION": 1,
-        **{reason.name: reason.value for reason in Reason if reason >= 20},
+        **{reason.name: reason.value for reason in Reason if 20 <= reason < 40},
         "STATE_MASK": 2**8 - 1,
         "BYTE": 2**8 - 1,
         "ORG_MASK": 2**16 - 1,
@@ -86,7 +92,7 @@ EXPECTED: dict[str, dict[str, int | bytes]] = {
         "SEVERAL": offset(artefact(several=1)),
     },
     "consortium": {
-        "MAX_FOUNDERS": history.MAX_FOUNDERS,
+        "MAX_FOUNDERS": membership.MAX_FOUNDERS,
         **{f"SCOPE_{name.upper()}": bit for name, bit in SCOPES.items()},
         "SCOPE_ALL": ALL_SCOPES,
         "ORGANISATION_MASK": 2**16 - 1,
@@ -110,9 +116,29 @@ EXPECTED: dict[str, dict[str, int | bytes]] = {
         "VERSION_HASH": keccak256(b"1"),
         "HALF_ORDER": HALF_ORDER,
     },
+    "governance": {
+        **{kind.name: kind.value for kind in ChangeKind},
+        **{state.name: state.value for state in ProposalState},
+        **{reason.name: reason.value for reason in Reason if reason >= 40},
+        "MAX_BLOCKS": MAX_BLOCKS,
+        "BLOCK_MASK": 2**40 - 1,
+        "ORG_MASK": 2**16 - 1,
+        "BYTE": 2**8 - 1,
+        "PROPOSER": offset(proposal(proposer=1) ^ proposal()),
+        "CREATED": offset(proposal(created=1) ^ proposal()),
+        "PASSED": offset(proposal(passed=1) ^ proposal()),
+        "VOTES": offset(proposal()),  # the proposer's own
+        "PROPOSAL_EPOCH": offset(proposal(epoch=1) ^ proposal()),
+        "PROPOSAL_STATE": offset(proposal(state=1) ^ proposal()),
+        "CONCERNED": offset(proposal(change=Change(0, organisation=1)) ^ proposal()),
+        # Written out in side_by_side.py, too.
+        "DELAY": 40,
+        "RECOVERY_DELAY": 80,
+        "EPOCH": 120,
+    },
     "lifecycles": {
         "MAX_RULES": lifecycle.MAX_RULES,
-        "MAX_TABLES": history.MAX_TABLES,
+        "MAX_TABLES": changes.MAX_TABLES,
         "MAX_ALL_RULES": 512,
         "MAX_STATE": lifecycle.MAX_STATES - 1,
         "MAX_ACTION": lifecycle.MAX_ACTIONS,

@@ -9,9 +9,10 @@ from proml.contracts.abi import arrays, deployment, encode_call, selector
 from proml.contracts.shipped import artefacts_contract
 from proml.core.call import AnchorCall, BatchCall, Founder, RevokeKeyCall
 from proml.core.digest import word
-from proml.core.event import KeyAdded, LifecycleAdmitted, OrganisationAdmitted, ThresholdSet
+from proml.core.event import GovernanceSet, KeyAdded, LifecycleAdmitted, OrganisationAdmitted, ThresholdSet
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Rule, Table
+from proml.core.proposal import Governance
 from proml.core.refusal import Reason
 from tests.contracts.cast import FOUNDERS, KEYS, LIFECYCLES, TABLES, account, address, fresh
 from tests.contracts.deployed import Deployed, Reverted, address_number, place
@@ -36,21 +37,21 @@ def test_founding_emits_everything_it_admits_in_order(side: SideBySide) -> None:
         admitted, added = organisations[2 * number - 2 : 2 * number]
         assert admitted == OrganisationAdmitted(number, founder.roles, founder.profile)
         assert added == KeyAdded(number, key, 7, 0)
-    assert rest[0] == ThresholdSet(2)
-    assert [type(event) for event in rest[1:]] == [LifecycleAdmitted] * len(TABLES)
-    assert [event.lifecycle for event in rest[1:]] == [table.id for table in TABLES]
+    assert rest[:2] == [ThresholdSet(2), GovernanceSet(50, 3, 10)]
+    assert [type(event) for event in rest[2:]] == [LifecycleAdmitted] * len(TABLES)
+    assert [event.lifecycle for event in rest[2:]] == [table.id for table in TABLES]
     side.compare_reader()
 
 
 @pytest.mark.parametrize("count", [1, 32])
 def test_one_to_thirty_two_found(env: Env, count: int) -> None:
     founders = many(count)
-    side = SideBySide(env, founders, count, TABLES)
+    side = SideBySide(env, founders, Governance(count), TABLES)
     assert side.call(founders[-1].key, BatchCall(anchors=(AnchorCall(fresh(), 1),)))
 
 
 def test_a_contract_without_lifecycles_still_anchors(env: Env) -> None:
-    side = SideBySide(env, FOUNDERS, 1, ())
+    side = SideBySide(env, FOUNDERS, Governance(1), ())
     assert side.call(KEYS[0], BatchCall(anchors=(AnchorCall(fresh(), 1),)))
 
 
@@ -70,7 +71,7 @@ def test_the_deployer_ends_with_no_right(side: SideBySide) -> None:
 
 def test_a_deployer_that_is_a_founder_is_one_like_the_others(env: Env) -> None:
     founders = [Founder(DEPLOYER, 0, fresh()), *FOUNDERS]
-    side = SideBySide(env, founders, 1, TABLES)
+    side = SideBySide(env, founders, Governance(1), TABLES)
     assert side.contract.slot(place(1, address_number(DEPLOYER))) & 0xFFFF == 1
     assert side.call(DEPLOYER, RevokeKeyCall(KEYS[0], 1)) is Reason.NOT_YOUR_KEY
 
@@ -78,18 +79,42 @@ def test_a_deployer_that_is_a_founder_is_one_like_the_others(env: Env) -> None:
 # --- what is not ------------------------------------------------------------------------------
 
 
-def refusal(env: Env, founders: list[Founder], threshold: int, tables: tuple[Table, ...]) -> str:
-    """The text of the revert; the specification must refuse the same."""
-    outcome = Deployed.found(env, founders, threshold, tables)
+def refusal(env: Env, founders: list[Founder], rules: int | Governance, tables: tuple[Table, ...]) -> str:
+    """The text of the revert; the specification must refuse the same. `rules` may be a threshold."""
+    if isinstance(rules, int):
+        rules = Governance(rules)
+    outcome = Deployed.found(env, founders, rules, tables)
     assert isinstance(outcome, Reverted)
     with pytest.raises(ValueError, match=r"\w"):
-        SharedHistory(1, bytes(20)).found(founders, threshold, tables, 1)
+        SharedHistory(1, bytes(20)).found(founders, rules, tables, 1)
     return outcome.message
 
 
 @pytest.mark.parametrize("threshold", [0, 3, 2**255])
 def test_a_threshold_out_of_reach_is_refused(env: Env, threshold: int) -> None:
     assert refusal(env, many(2), threshold, TABLES) == "consortium: threshold out of range"
+
+
+@pytest.mark.parametrize(
+    ("rules", "text"),
+    [
+        (Governance(1, lifetime=0), "governance: lifetime out of range"),
+        (Governance(1, lifetime=2**32), "governance: lifetime out of range"),
+        (Governance(1, delay=2**32), "governance: delay out of range"),
+        (Governance(1, recovery_delay=2**32), "governance: delay out of range"),
+        (Governance(1, delay=2**256 - 1), "governance: delay out of range"),
+    ],
+)
+def test_a_pace_out_of_range_is_refused(env: Env, rules: Governance, text: str) -> None:
+    assert refusal(env, many(1), rules, TABLES) == text
+
+
+@pytest.mark.parametrize("blocks", [1, 2**32 - 1])
+def test_the_shortest_and_the_longest_pace_are_kept(env: Env, blocks: int) -> None:
+    rules = Governance(1, blocks, blocks, blocks)
+    side = SideBySide(env, FOUNDERS, rules, TABLES)
+    assert side.history.pace == GovernanceSet(blocks, blocks, blocks)
+    SideBySide(env, FOUNDERS, Governance(1, 1, 0, 0), TABLES)
 
 
 def test_nobody_founds_nothing(env: Env) -> None:
@@ -119,7 +144,7 @@ def test_more_than_thirty_two_founders_are_refused(env: Env) -> None:
 def test_more_than_sixteen_lifecycles_are_refused(env: Env) -> None:
     tables = tuple(replace(PLAIN, kind=kind) for kind in range(1, 18))
     assert refusal(env, many(1), 1, tables) == ""
-    assert isinstance(Deployed.found(env, many(1), 1, tables[:16]), Deployed)
+    assert isinstance(Deployed.found(env, many(1), Governance(1), tables[:16]), Deployed)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +198,7 @@ def test_the_same_lifecycle_is_admitted_once(env: Env) -> None:
 )
 def test_a_rule_that_asks_for_what_is_not_enforced_is_refused(env: Env, bit: int, text: str) -> None:
     """Approvals by several organisations have their place in the word, and no call yet."""
-    creation = bytearray(deployment(artefacts_contract().bytecode, many(1), 1, [PLAIN]))
+    creation = bytearray(deployment(artefacts_contract().bytecode, many(1), Governance(1), [PLAIN]))
     creation[-32:] = word(RULE.word | 1 << bit)
     outcome = Deployed.create(env, bytes(creation))
     assert isinstance(outcome, Reverted)
@@ -204,7 +229,7 @@ def test_a_table_that_claims_rules_that_are_not_there_is_refused(env: Env, claim
 
 def test_ether_sent_along_is_refused(env: Env) -> None:
     env.set_balance("0x" + DEPLOYER.hex(), 10)
-    bytecode = deployment(artefacts_contract().bytecode, FOUNDERS, 1, TABLES)
+    bytecode = deployment(artefacts_contract().bytecode, FOUNDERS, Governance(1), TABLES)
     _, computation = env.deploy(sender="0x" + DEPLOYER.hex(), bytecode=bytecode, value=1)
     assert computation.is_error
 
@@ -214,7 +239,7 @@ def creation(rules: list[int], claimed: int = 1, properties: int = PLAIN.propert
     founder = [(address_number(KEYS[0]), 1, fresh())]
     table = [(properties, bytes(32), claimed)]
     three = arrays([], founder, table, [(rule,) for rule in rules])
-    # `arrays` puts static words first; the threshold stands second, so the offsets move on by a word.
-    offsets = [word(int.from_bytes(three[i : i + 32], "big") + 32) for i in (0, 32, 64)]
-    head = [offsets[0], word(1), offsets[1], offsets[2]]
+    # `arrays` puts static words first; the four of the governance stand second, so the offsets move on.
+    offsets = [word(int.from_bytes(three[i : i + 32], "big") + 128) for i in (0, 32, 64)]
+    head = [offsets[0], word(1), word(1), word(0), word(0), offsets[1], offsets[2]]
     return artefacts_contract().bytecode + b"".join(head) + three[96:]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from proml.contracts.abi import encode_call
-from proml.core.call import AddKeyCall, RevokeKeyCall
+from proml.core.call import AddKeyCall, LeaveCall, RevokeKeyCall
 from proml.core.event import KeyAdded, KeyRevoked
 from proml.core.refusal import Reason
 from tests.contracts.cast import (
@@ -15,6 +15,7 @@ from tests.contracts.cast import (
     FOUNDERS,
     GUEST,
     ORGANISATION,
+    RULES,
     SPARE,
     STRANGER,
     Consent,
@@ -190,7 +191,7 @@ def test_a_consent_is_worth_nothing_on_a_fork_of_the_chain(side: SideBySide, con
 
 
 def test_a_consent_is_worth_nothing_at_a_second_deployment(side: SideBySide, consent: Consent) -> None:
-    twin = Deployed.found(side.contract.env, FOUNDERS, 2, ())
+    twin = Deployed.found(side.contract.env, FOUNDERS, RULES, ())
     assert isinstance(twin, Deployed)
     call = consent.call(SPARE)
     assert twin.send(DEVELOPER, encode_call(call)) is Reason.CONSENT_INVALID
@@ -274,7 +275,7 @@ def test_a_removed_organisation_governs_no_more_but_may_still_revoke_itself(
     side: SideBySide, consent: Consent
 ) -> None:
     side.call(DEVELOPER, consent.call(SPARE))
-    side.remove(ORGANISATION[DEVELOPER])
+    side.accepted(DEVELOPER, LeaveCall())
     third = account(101)
     call = replace(consent, key=address(third)).call(third)
     assert refused(side, DEVELOPER, call) is Reason.ORGANISATION_REMOVED

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from proml.core.call import AnchorCall, RevokeKeyCall, StepCall
+from proml.core.call import AnchorCall, LeaveCall, RevokeKeyCall, StepCall
 from proml.core.digest import ZERO
 from proml.core.event import Input
 from proml.core.refusal import Reason
@@ -85,7 +85,7 @@ def test_a_key_without_the_scope_to_record_is_refused(side: SideBySide, add_spar
 
 def test_a_removed_organisation_may_write_nothing(side: SideBySide) -> None:
     side.make(DEVELOPER, register("run", "start"))
-    side.remove(ORGANISATION[DEVELOPER])
+    side.accepted(DEVELOPER, LeaveCall())
     assert side.refusal(DEVELOPER, register("run", "start")) is Reason.ORGANISATION_REMOVED
     assert side.refusal(DEVELOPER, AnchorCall(fresh(), 1)) is Reason.ORGANISATION_REMOVED
 

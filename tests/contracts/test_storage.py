@@ -41,6 +41,13 @@ SLOTS = {
     "heads": 9,
     "performed": 10,
     "anchor_heads": 11,
+    "governance.pace": 12,
+    "governance.organisation_count": 13,
+    "governance.proposal_count": 14,
+    "governance.proposals": 15,
+    "governance.digests": 16,
+    "governance.votes": 17,
+    "governance.newest": 18,
 }
 
 

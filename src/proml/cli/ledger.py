@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from proml.cli.terminal import ask_passphrase, busy, emit_json, safe, say, table
 from proml.config import load
 from proml.core.consortium import ROLES, role_mask
 from proml.core.digest import hexed, unhexed
+from proml.core.proposal import Governance
 from proml.errors import ConfigInvalid, LedgerProblem, RecordInvalid, UsageProblem
 from proml.ledger.anvil import EmbeddedChain
 from proml.node.founding import Member, found_embedded, found_remote, join
@@ -19,6 +21,7 @@ from proml.node.participant import Participant
 from proml.signing import key_address, open_key
 from proml.trust import LedgerFile
 
+_PACE = ("lifetime", "delay", "recovery_delay")
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
 ledger_command = typer.Typer(
     add_completion=False,
@@ -83,9 +86,14 @@ def found(
     """Found a consortium: deploy the contracts, write the ledger file.
 
     Each founder runs `proml init --no-ledger` and sends you the lines it prints. Together they are the
-    members file; how many of them decide together is the threshold, more than half by default:
+    members file; how many of them decide together is the threshold, more than half by default. The other
+    three are blocks: how long a proposal is open, and the least time between the deciding vote and its
+    effect, for keys recovered and for all else:
 
         threshold = 2
+        lifetime = 100000
+        delay = 0
+        recovery_delay = 100
 
         [[member]]
         name = "Acme Clinic"
@@ -97,13 +105,13 @@ def found(
         raise UsageProblem(
             "this project has a ledger already", "start another project for another consortium"
         )
-    founders, threshold = read_members(members)
+    founders, rules = read_members(members)
     with busy("founding the consortium …"):
         if url:
             deployer = open_key(config.key_file, ask_passphrase)
-            file = found_remote(config, url, founders, threshold, finality, deployer)
+            file = found_remote(config, url, founders, rules, finality, deployer)
         else:
-            file = found_embedded(config, founders, threshold)
+            file = found_embedded(config, founders, rules)
     contract = hexed(file.terms.contract)
     if as_json:
         emit_json({"file": str(config.ledger_file), "contract": contract, "chain id": file.terms.chain_id})
@@ -135,8 +143,8 @@ def join_ledger(
     return 0
 
 
-def read_members(path: Path) -> tuple[list[Member], int]:
-    """The founders and the threshold of a members file.
+def read_members(path: Path) -> tuple[list[Member], Governance]:
+    """The founders of a members file, and how they decide.
 
     Raises:
         ConfigInvalid: naming what is wrong in it.
@@ -148,7 +156,8 @@ def read_members(path: Path) -> tuple[list[Member], int]:
             roles = tuple(entry.get("roles", ROLES))
             role_mask(roles)
             members.append(Member(str(entry["name"]), unhexed(str(entry["key"]).lower(), 20), roles))
-        threshold = int(content.get("threshold", len(members) // 2 + 1))
+        rules = Governance(int(content.get("threshold", len(members) // 2 + 1)))
+        given = {name: int(content[name]) for name in _PACE if name in content}
     except OSError as error:
         raise ConfigInvalid(f"the members file {path} cannot be read: {error.strerror}") from error
     except KeyError as error:
@@ -159,7 +168,7 @@ def read_members(path: Path) -> tuple[list[Member], int]:
         raise ConfigInvalid(f"the members file {path} is wrong: {error}") from None
     if not members:
         raise ConfigInvalid(f"the members file {path} names no member", "see `proml ledger found --help`")
-    return members, threshold
+    return members, replace(rules, **given)
 
 
 def _pinned() -> LedgerFile:

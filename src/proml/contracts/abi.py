@@ -2,45 +2,95 @@
 
 Hand-made because decoding must be strict: a log with one topic or one byte more or less than its event
 has, an offset that is not the canonical one, or a number out of range is refused rather than read
-somehow (a look-alike contract may have emitted it). The forms follow the Contract ABI Specification
-for static words and arrays of static tuples; nothing else occurs.
+somehow (a look-alike contract may have emitted it).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
 
-from proml.core.call import AddKeyCall, AnchorCall, BatchCall, ContractCall, Founder, RevokeKeyCall, StepCall
-from proml.core.consortium import Actor
+from proml.contracts.forms import (
+    ACTOR,
+    ADDRESS,
+    BYTES32,
+    CHANGE,
+    INPUTS,
+    SIGNATURE,
+    UINT,
+    WORDS,
+    Form,
+    Row,
+    address_number,
+    arrays,
+    read,
+    signature_of,
+    write,
+    write_inputs,
+)
+from proml.core.call import (
+    AddKeyCall,
+    AnchorCall,
+    BatchCall,
+    CancelCall,
+    ContractCall,
+    ExecuteCall,
+    ExecuteLifecycleCall,
+    Founder,
+    LeaveCall,
+    ProposeCall,
+    RevokeKeyCall,
+    StepCall,
+    VoteCall,
+)
 from proml.core.digest import keccak256, word
 from proml.core.event import (
     Acted,
     Anchored,
     Event,
-    Input,
+    GovernanceSet,
     KeyAdded,
     KeyRevoked,
     LifecycleAdmitted,
     OrganisationAdmitted,
+    OrganisationRemoved,
+    ProposalCancelled,
+    ProposalExecuted,
+    ProposalMade,
     Refused,
     Registered,
+    RolesSet,
     ThresholdSet,
+    VoteCast,
 )
-from proml.core.lifecycle import MAX_INPUTS, Table
+from proml.core.lifecycle import MAX_INPUTS, MAX_RULES, Table
+from proml.core.proposal import Governance
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem, RecordInvalid
 
-_STEP = "uint256,uint256,uint256,bytes32,(bytes32,uint256)[]"
+_STEP = (UINT, UINT, UINT, BYTES32, INPUTS)
+# Of each event: how many of its fields are indexed, and the forms of all of them in their order.
+_EVENTS: dict[type[Event], tuple[int, tuple[Form, ...]]] = {
+    OrganisationAdmitted: (1, (UINT, UINT, BYTES32)),
+    ThresholdSet: (0, (UINT,)),
+    GovernanceSet: (0, (UINT, UINT, UINT)),
+    ProposalMade: (2, (UINT, ACTOR, CHANGE)),
+    VoteCast: (2, (UINT, ACTOR)),
+    ProposalExecuted: (2, (UINT, ACTOR)),
+    ProposalCancelled: (2, (UINT, ACTOR)),
+    OrganisationRemoved: (2, (UINT, ACTOR)),
+    RolesSet: (1, (UINT, UINT)),
+    KeyAdded: (2, (UINT, ADDRESS, UINT, UINT)),
+    KeyRevoked: (2, (UINT, ADDRESS, UINT)),
+    LifecycleAdmitted: (2, (UINT, BYTES32, UINT, BYTES32, WORDS)),
+    Registered: (3, (BYTES32, BYTES32, ACTOR, *_STEP)),
+    Acted: (3, (BYTES32, BYTES32, ACTOR, *_STEP)),
+    Anchored: (2, (ACTOR, BYTES32, UINT, UINT)),
+    Refused: (2, (BYTES32, ACTOR, UINT, UINT)),
+}
 SIGNATURES: dict[type[Event], str] = {
-    OrganisationAdmitted: "OrganisationAdmitted(uint256,uint256,bytes32)",
-    ThresholdSet: "ThresholdSet(uint256)",
-    KeyAdded: "KeyAdded(uint256,address,uint256,uint256)",
-    KeyRevoked: "KeyRevoked(uint256,address,uint256)",
-    LifecycleAdmitted: "LifecycleAdmitted(uint256,bytes32,uint256,bytes32,uint256[])",
-    Registered: f"Registered(bytes32,bytes32,uint256,{_STEP})",
-    Acted: f"Acted(bytes32,bytes32,uint256,{_STEP})",
-    Anchored: "Anchored(uint256,bytes32,uint256,uint256)",
-    Refused: "Refused(bytes32,uint256,uint256,uint256)",
+    kind: signature_of(kind.__name__, forms) for kind, (_, forms) in _EVENTS.items()
 }
 TOPICS = {keccak256(signature.encode()): kind for kind, signature in SIGNATURES.items()}
 
@@ -50,59 +100,59 @@ def selector(signature: str) -> bytes:
     return keccak256(signature.encode())[:4]
 
 
+# Of each call but the batch: its name, and the forms of its fields in their order.
+_CALLS: dict[type[ContractCall], tuple[str, tuple[Form, ...]]] = {
+    AddKeyCall: ("add_key", (ADDRESS, UINT, UINT, SIGNATURE)),
+    RevokeKeyCall: ("revoke_key", (ADDRESS, UINT)),
+    ProposeCall: ("propose", (CHANGE,)),
+    VoteCall: ("vote", (UINT,)),
+    ExecuteCall: ("execute", (UINT, CHANGE, SIGNATURE)),
+    ExecuteLifecycleCall: ("execute_lifecycle", (UINT, UINT, BYTES32, WORDS)),
+    CancelCall: ("cancel", (UINT,)),
+    LeaveCall: ("leave", ()),
+}
+_SELECTORS = {kind: selector(signature_of(name, forms)) for kind, (name, forms) in _CALLS.items()}
+_KINDS = {start: kind for kind, start in _SELECTORS.items()}
 BATCH = selector(
     "batch((bytes32,uint256)[],(bytes32,uint16,uint8,uint256,bytes32,bytes32,uint256)[],(bytes32,uint256)[])"
 )
-ADD_KEY = selector("add_key(address,uint256,uint256,uint256,uint256,uint256)")
-REVOKE_KEY = selector("revoke_key(address,uint256)")
+ADD_KEY = _SELECTORS[AddKeyCall]
+REVOKE_KEY = _SELECTORS[RevokeKeyCall]
 ARTEFACT = selector("artefact(bytes32)")
 REFUSED_ERROR = selector("Refused(uint256)")
+TEXT_ERROR = selector("Error(string)")
+# The texts with which tables are refused begin so; the constructor and execute_lifecycle share them.
+LIFECYCLE_TEXT = b"lifecycles: "
 
 MAX_ANCHORS = 32
 MAX_STEPS = 64
 MAX_BATCH_INPUTS = 128
 MAX_LIFECYCLE = 2**16 - 1
-CONSENT_BYTES = 65
 # What fits the uint8 of a step; lifecycles use less of it (core.lifecycle.MAX_ACTIONS).
 MAX_ACTION_WORD = 255
-
-Row = Sequence[int | bytes]
-
-
-def arrays(leading: Row, *tables: Sequence[Row]) -> bytes:
-    """ABI encoding of static words followed by dynamic arrays of static tuples."""
-    offset = 32 * (len(leading) + len(tables))
-    head = [word(value) for value in leading]
-    tail = []
-    for rows in tables:
-        head.append(word(offset))
-        body = word(len(rows)) + b"".join(word(value) for row in rows for value in row)
-        tail.append(body)
-        offset += len(body)
-    return b"".join(head + tail)
 
 
 def encode_call(call: ContractCall) -> bytes:
     """The transaction data of a call.
 
     Raises:
-        RecordInvalid: when a batch exceeds what the contract takes at once, a number does not fit its
-            place, or a consent is not 65 bytes: the contract would revert without a reason.
+        RecordInvalid: when it exceeds what the contract takes at once, a number does not fit its
+            place, or a signature is not 65 bytes: the contract would revert without a reason.
     """
-    match call:
-        case BatchCall():
-            return BATCH + _encode_batch(call)
-        case AddKeyCall():
-            if len(call.consent) != CONSENT_BYTES:
-                raise RecordInvalid(f"a consent has {CONSENT_BYTES} bytes, not {len(call.consent)}")
-            r, s, v = call.consent[:32], call.consent[32:64], call.consent[64]
-            return ADD_KEY + arrays([_number(call.key), call.scope, call.expires, v, r, s])
-        case RevokeKeyCall():
-            return REVOKE_KEY + arrays([_number(call.key), call.compromised_since])
+    if isinstance(call, BatchCall):
+        return BATCH + _encode_batch(call)
+    if isinstance(call, ExecuteLifecycleCall) and len(call.rules) > MAX_RULES:
+        raise RecordInvalid(f"a lifecycle has {MAX_RULES} rules at most")
+    _, forms = _CALLS[type(call)]
+    return _SELECTORS[type(call)] + write(forms, _values(call))
+
+
+def _values(content: ContractCall | Event) -> list[Any]:
+    return [getattr(content, field.name) for field in fields(content)]
 
 
 def _encode_batch(call: BatchCall) -> bytes:
-    inputs = [(entry.artefact, entry.sequence) for step in call.steps for entry in step.inputs]
+    inputs = [row for step in call.steps for row in write_inputs(step.inputs)]
     if len(call.anchors) > MAX_ANCHORS or len(call.steps) > MAX_STEPS or len(inputs) > MAX_BATCH_INPUTS:
         raise RecordInvalid(
             f"a batch takes {MAX_ANCHORS} anchors, {MAX_STEPS} steps and {MAX_BATCH_INPUTS} inputs at most"
@@ -110,7 +160,8 @@ def _encode_batch(call: BatchCall) -> bytes:
     for step in call.steps:
         if len(step.inputs) > MAX_INPUTS or step.action > MAX_ACTION_WORD or step.lifecycle > MAX_LIFECYCLE:
             raise RecordInvalid(
-                f"a step takes {MAX_INPUTS} inputs, actions <= {MAX_ACTION_WORD}, lifecycles <= {MAX_LIFECYCLE}"
+                f"a step takes {MAX_INPUTS} inputs, "
+                f"actions <= {MAX_ACTION_WORD}, lifecycles <= {MAX_LIFECYCLE}"
             )
     steps = [
         (s.artefact, s.lifecycle, s.action, s.sequence, s.record, s.subject, len(s.inputs))
@@ -125,7 +176,14 @@ def decode_call(data: bytes) -> ContractCall:
     Raises:
         LedgerProblem: when it is no call of these contracts, or not in canonical form.
     """
-    call = _decode_call(data)
+    kind = _KINDS.get(data[:4])
+    call: ContractCall
+    if kind is not None:
+        call = kind(*read(_CALLS[kind][1], data[4:], "call data"))
+    elif data[:4] == BATCH:
+        call = _decode_batch(data[4:])
+    else:
+        raise LedgerProblem(f"0x{data[:4].hex()} is no call of the ProML contracts")
     try:
         canonical = encode_call(call) == data
     except RecordInvalid:
@@ -135,59 +193,32 @@ def decode_call(data: bytes) -> ContractCall:
     return call
 
 
-def _decode_call(data: bytes) -> ContractCall:
-    reader = _Reader(data[4:], "call data")
-    if data[:4] == BATCH:
-        anchors, steps, inputs = reader.tables(0, 2, 7, 2)
-        taken = 0
-        made = []
-        for artefact, lifecycle, action, sequence, record, subject, count in steps:
-            own = tuple(Input(word(row[0]), row[1]) for row in inputs[taken : taken + count])
-            taken += count
-            made.append(
-                StepCall(word(artefact), lifecycle, action, sequence, word(record), word(subject), own)
-            )
-        if taken != len(inputs):
-            raise LedgerProblem("the inputs of a batch do not add up")
-        return BatchCall(tuple(AnchorCall(word(root), count) for root, count in anchors), tuple(made))
-    if data[:4] == ADD_KEY:
-        key, scope, expires, v, r, s = reader.words(6)
-        return AddKeyCall(_address(key), scope, expires, word(r) + word(s) + bytes([min(v, 255)]))
-    if data[:4] == REVOKE_KEY:
-        key, since = reader.words(2)
-        return RevokeKeyCall(_address(key), since)
-    raise LedgerProblem(f"0x{data[:4].hex()} is no call of the ProML contracts")
+_ANCHOR_ROWS = Form(("bytes32", "uint256"), list, list, is_array=True)
+_STEP_ROWS = Form(("uint256",) * 7, list, list, is_array=True)
+
+
+def _decode_batch(data: bytes) -> BatchCall:
+    anchors, steps, inputs = read((_ANCHOR_ROWS, _STEP_ROWS, INPUTS), data, "call data")
+    taken = 0
+    made = []
+    for artefact, lifecycle, action, sequence, record, subject, count in steps:
+        own = inputs[taken : taken + count]
+        taken += count
+        made.append(StepCall(word(artefact), lifecycle, action, sequence, word(record), word(subject), own))
+    if taken != len(inputs):
+        raise LedgerProblem("the inputs of a batch do not add up")
+    return BatchCall(tuple(AnchorCall(word(root), count) for root, count in anchors), tuple(made))
 
 
 def encode_event(event: Event) -> tuple[tuple[bytes, ...], bytes]:
     """Topics (32 bytes each, the signature's first) and data of the log that carries an event."""
-    topic = keccak256(SIGNATURES[type(event)].encode())
-    indexed, data = _log(event)
-    return (topic, *(word(value) for value in indexed)), data
-
-
-def _log(event: Event) -> tuple[Row, bytes]:
-    match event:
-        case Registered() | Acted():
-            third = event.lifecycle if isinstance(event, Registered) else event.sequence
-            inputs = [(entry.artefact, entry.sequence) for entry in event.inputs]
-            data = arrays([third, event.action, event.state, event.record], inputs)
-            return (event.artefact, event.subject, event.actor.word), data
-        case Anchored():
-            return (event.actor.word, event.root), arrays([event.number, event.count])
-        case Refused():
-            return (event.artefact, event.actor.word), arrays([event.item, event.reason])
-        case OrganisationAdmitted():
-            return (event.organisation,), arrays([event.roles, event.profile])
-        case ThresholdSet():
-            return (), arrays([event.threshold])
-        case KeyAdded():
-            return (event.organisation, _number(event.key)), arrays([event.scope, event.expires])
-        case KeyRevoked():
-            return (event.organisation, _number(event.key)), arrays([event.compromised_since])
-        case LifecycleAdmitted():
-            rules = [(rule,) for rule in event.rules]
-            return (event.number, event.lifecycle), arrays([event.properties, event.document], rules)
+    indexed, forms = _EVENTS[type(event)]
+    values = _values(event)
+    topics = [
+        word(form.write(value)[0]) for form, value in zip(forms[:indexed], values[:indexed], strict=True)
+    ]
+    first = keccak256(SIGNATURES[type(event)].encode())
+    return (first, *topics), write(forms[indexed:], values[indexed:])
 
 
 def decode_event(topics: Sequence[bytes], data: bytes) -> Event:
@@ -200,43 +231,18 @@ def decode_event(topics: Sequence[bytes], data: bytes) -> Event:
     kind = TOPICS.get(topics[0]) if topics else None
     if kind is None:
         raise LedgerProblem("the contract emitted an event this program does not know")
-    event = _event(kind, [int.from_bytes(topic, "big") for topic in topics[1:]], _Reader(data, kind.__name__))
+    indexed, forms = _EVENTS[kind]
+    if len(topics) != indexed + 1:
+        raise LedgerProblem(f"a {kind.__name__} log has {len(topics) - 1} indexed words")
+    first = [
+        form.read([int.from_bytes(topic, "big")])
+        for form, topic in zip(forms[:indexed], topics[1:], strict=True)
+    ]
+    event = kind(*first, *read(forms[indexed:], data, kind.__name__))
     # Strictness in one line: whatever was read must encode to the very same log.
     if encode_event(event) != (tuple(topics), data):
         raise LedgerProblem(f"a {kind.__name__} log is not in canonical form")
     return event
-
-
-def _event(kind: type[Event], topics: list[int], reader: _Reader) -> Event:
-    """Read one event; a wrong number of topics or bytes shows as LedgerProblem."""
-    expected = {Registered: 3, Acted: 3, Anchored: 2, Refused: 2, ThresholdSet: 0, OrganisationAdmitted: 1}
-    if len(topics) != expected.get(kind, 2):
-        raise LedgerProblem(f"a {kind.__name__} log has {len(topics)} indexed words")
-    if kind in (Registered, Acted):
-        third, action, state, record = reader.words(4)
-        (rows,) = reader.tables(4, 2)
-        inputs = tuple(Input(word(row[0]), row[1]) for row in rows)
-        made = Registered if kind is Registered else Acted
-        actor = Actor.from_word(topics[2])
-        return made(word(topics[0]), word(topics[1]), actor, third, action, state, word(record), inputs)
-    if kind is LifecycleAdmitted:
-        properties, document = reader.words(2)
-        (rules,) = reader.tables(2, 1)
-        return LifecycleAdmitted(
-            topics[0], word(topics[1]), properties, word(document), tuple(row[0] for row in rules)
-        )
-    if kind is ThresholdSet:
-        return ThresholdSet(*reader.words(1))
-    if kind is KeyRevoked:
-        return KeyRevoked(topics[0], _address(topics[1]), *reader.words(1))
-    first, second = reader.words(2)
-    if kind is Anchored:
-        return Anchored(Actor.from_word(topics[0]), word(topics[1]), first, second)
-    if kind is Refused:
-        return Refused(word(topics[0]), Actor.from_word(topics[1]), first, second)
-    if kind is KeyAdded:
-        return KeyAdded(topics[0], _address(topics[1]), first, second)
-    return OrganisationAdmitted(topics[0], first, word(second))
 
 
 def decode_refusal(data: bytes) -> Reason | None:
@@ -245,55 +251,24 @@ def decode_refusal(data: bytes) -> Reason | None:
         number = int.from_bytes(data[4:], "big")
         if number in Reason.__members__.values():
             return Reason(number)
+    if data[:4] == TEXT_ERROR and data[68:].startswith(LIFECYCLE_TEXT):
+        return Reason.LIFECYCLE_INVALID
     return None
 
 
 def deployment(
-    bytecode: bytes, founders: Sequence[Founder], threshold: int, tables: Sequence[Table]
+    bytecode: bytes, founders: Sequence[Founder], rules: Governance, tables: Sequence[Table]
 ) -> bytes:
     """Creation data: the bytecode and the encoded constructor arguments."""
-    founder_rows = [(_number(founder.key), founder.roles, founder.profile) for founder in founders]
-    table_rows = [(table.properties, table.document, len(table.rules)) for table in tables]
-    rules = [(rule.word,) for table in tables for rule in table.rules]
-    # Order of the constructor: founders, threshold, tables, rules; offsets stand among the words.
+    founder_rows: list[Row] = [
+        (address_number(founder.key), founder.roles, founder.profile) for founder in founders
+    ]
+    table_rows: list[Row] = [(table.properties, table.document, len(table.rules)) for table in tables]
+    rule_rows: list[Row] = [(rule.word,) for table in tables for rule in table.rules]
+    pace = [rules.threshold, rules.lifetime, rules.delay, rules.recovery_delay]
+    # Order of the constructor: founders, governance, tables, rules; offsets stand among the words.
     sizes = [32 * (1 + 3 * len(founder_rows)), 32 * (1 + 3 * len(table_rows))]
-    start = 32 * 4
-    head = [word(start), word(threshold), word(start + sizes[0]), word(start + sum(sizes))]
-    bodies = [arrays([], rows)[32:] for rows in (founder_rows, table_rows, rules)]
-    return bytecode + b"".join(head + bodies)
-
-
-def _number(address: bytes) -> int:
-    return int.from_bytes(address, "big")
-
-
-def _address(value: int) -> bytes:
-    if value >= 2**160:
-        raise LedgerProblem(f"{value:#x} is not a 20-byte address")
-    return value.to_bytes(20, "big")
-
-
-class _Reader:
-    """Words and arrays out of ABI data; every access is bounds-checked."""
-
-    def __init__(self, data: bytes, what: str) -> None:
-        self._data = data
-        self._what = what
-
-    def words(self, count: int, at: int = 0) -> list[int]:
-        end = at + 32 * count
-        if end > len(self._data):
-            raise LedgerProblem(f"{self._what} ends too early")
-        return [int.from_bytes(self._data[i : i + 32], "big") for i in range(at, end, 32)]
-
-    def tables(self, leading: int, *widths: int) -> list[list[list[int]]]:
-        """The dynamic arrays whose offsets follow `leading` static words, one row width each."""
-        found = []
-        for position, width in enumerate(widths):
-            (offset,) = self.words(1, 32 * (leading + position))
-            (length,) = self.words(1, min(offset, len(self._data)))
-            if length > len(self._data) // 32:
-                raise LedgerProblem(f"{self._what} ends too early")
-            flat = self.words(length * width, offset + 32)
-            found.append([flat[i : i + width] for i in range(0, len(flat), width)])
-        return found
+    start = 32 * (3 + len(pace))
+    head = [start, *pace, start + sizes[0], start + sum(sizes)]
+    bodies = [arrays([], rows)[32:] for rows in (founder_rows, table_rows, rule_rows)]
+    return bytecode + b"".join([word(value) for value in head] + bodies)

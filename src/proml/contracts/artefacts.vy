@@ -22,6 +22,7 @@
 """
 
 import consortium
+import governance
 import lifecycles
 
 initializes: consortium
@@ -37,6 +38,17 @@ exports: (
     consortium.SCOPE_RECORD,
     consortium.SCOPE_APPROVE,
     consortium.SCOPE_GOVERN,
+    governance.propose,
+    governance.vote,
+    governance.execute,
+    governance.execute_lifecycle,
+    governance.cancel,
+    governance.leave,
+    governance.proposal,
+    governance.has_voted,
+    governance.proposal_count,
+    governance.organisation_count,
+    governance.pace,
     lifecycles.lifecycle,
     lifecycles.lifecycle_number,
     lifecycles.lifecycle_count,
@@ -144,20 +156,25 @@ heads: HashMap[bytes32, bytes32]
 performed: HashMap[bytes32, HashMap[uint256, uint256]]
 anchor_heads: HashMap[uint256, bytes32]
 
+# Down here its storage comes after everything above, whose slots are pinned by state proofs.
+initializes: governance[consortium := consortium, lifecycles := lifecycles]
+
 # --- deployment -------------------------------------------------------------------------------
 
 @deploy
 def __init__(
     founders: DynArray[consortium.Founder, consortium.MAX_FOUNDERS],
-    threshold: uint256,
+    rules: governance.Governance,
     tables: DynArray[lifecycles.Table, lifecycles.MAX_TABLES],
-    rules: DynArray[uint256, lifecycles.MAX_ALL_RULES],
+    words: DynArray[uint256, lifecycles.MAX_ALL_RULES],
 ):
     """
     @notice Found the consortium and admit its first lifecycles. The deployer gets no right.
+    @param words The rule words of all tables, one after another.
     """
-    consortium.__init__(founders, threshold)
-    lifecycles.__init__(tables, rules)
+    consortium.__init__(founders, rules.threshold)
+    governance.__init__(len(founders), rules)
+    lifecycles.__init__(tables, words)
 
 # --- writing ----------------------------------------------------------------------------------
 
@@ -238,7 +255,7 @@ def batch(
     word: uint256 = 0
     scope: uint256 = 0
     organisation, word, scope = self._recording()
-    actor: uint256 = self._actor(organisation)
+    actor: uint256 = consortium._actor(organisation)
     item: uint256 = 0
     anchored: uint256 = word
     for entry: Anchor in anchors:
@@ -304,7 +321,7 @@ def _single(artefact: bytes32, step: Step, inputs: DynArray[Input, MAX_INPUTS]):
     scope: uint256 = 0
     organisation, word, scope = self._recording()
     reason: uint256 = self._apply(
-        artefact, self._actor(organisation), word & consortium.ROLES_MASK, scope, step, inputs
+        artefact, consortium._actor(organisation), word & consortium.ROLES_MASK, scope, step, inputs
     )
     consortium._check(reason == 0, reason)
 
@@ -468,7 +485,7 @@ def _anchor(organisation: uint256, word: uint256, root: bytes32, count: uint256)
          the caller to store.
     """
     number: uint256 = ((word >> consortium.ORG_ANCHORS) & consortium.BLOCK_MASK) + 1
-    actor: uint256 = self._actor(organisation)
+    actor: uint256 = consortium._actor(organisation)
     self.anchor_heads[organisation] = keccak256(
         abi_encode(self.anchor_heads[organisation], number, actor, root, count)
     )
@@ -490,12 +507,6 @@ def _recording() -> (uint256, uint256, uint256):
     consortium._check(reason == 0, reason)
     consortium._check(scope & consortium.SCOPE_RECORD != 0, consortium.SCOPE_MISSING)
     return organisation, word, scope
-
-
-@internal
-@view
-def _actor(organisation: uint256) -> uint256:
-    return (organisation << 160) | convert(msg.sender, uint256)
 
 
 @internal

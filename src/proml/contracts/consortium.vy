@@ -8,7 +8,8 @@
 @notice A member is an organisation, known by a number (1, 2, ...; never reused) and a commitment to
         its profile. It holds roles (a 64-bit mask) and keys. A key is a 20-byte address; it belongs
         to one organisation for ever, has a scope, and can be revoked but never revived.
-        Founders and threshold are fixed at deployment; the deployer itself gets no right.
+        Founders and threshold are set at deployment; afterwards only governance.vy changes members,
+        roles and threshold. The deployer itself gets no right.
 @dev    Module. Key word, least significant bit first:
           organisation 16 | scope 8 | start 40 | expires 40 | revoked 40 | compromised since 40
         `start`, `expires` (0: never), `revoked` (0: not) and `compromised since` are block numbers.
@@ -115,11 +116,8 @@ def __init__(founders: DynArray[Founder, MAX_FOUNDERS], threshold: uint256):
         assert founder.roles <= ROLES_MASK, "consortium: roles out of range"
         assert founder.key != empty(address), "consortium: zero key"
         assert self.keys[founder.key] == 0, "consortium: key in use"
-        self.organisations[number] = founder.roles | (block.number << ORG_ADMITTED) | (1 << ORG_KEYS)
-        log OrganisationAdmitted(organisation=number, roles=founder.roles, profile=founder.profile)
-        self.keys[founder.key] = number | (SCOPE_ALL << KEY_SCOPE) | (block.number << KEY_START)
-        log KeyAdded(organisation=number, key=founder.key, scope=SCOPE_ALL, expires=0)
-    self.member_count = number
+        self._admit(number, founder.roles, founder.profile)
+        self._give_key(number, founder.key, SCOPE_ALL, 0)
     self.threshold = threshold
     log ThresholdSet(threshold=threshold)
 
@@ -139,15 +137,7 @@ def add_key(key: address, scope: uint256, expires: uint256, v: uint256, r: uint2
     self._check(scope != 0 and scope <= SCOPE_ALL, OUT_OF_RANGE)
     self._check(expires == 0 or (expires > block.number and expires <= BLOCK_MASK), OUT_OF_RANGE)
     self._check(key != empty(address) and self.keys[key] == 0, KEY_IN_USE)
-    consent: bytes32 = self._typed(keccak256(abi_encode(CONSENT_TYPE, organisation, key, scope, expires)))
-    self._check(self._signed_by(key, consent, v, r, s), CONSENT_INVALID)
-    self.keys[key] = (
-        organisation | (scope << KEY_SCOPE) | (block.number << KEY_START) | (expires << KEY_EXPIRES)
-    )
-    word: uint256 = self.organisations[organisation]
-    self._check(((word >> ORG_KEYS) & ORGANISATION_MASK) < ORGANISATION_MASK, OUT_OF_RANGE)
-    self.organisations[organisation] = word + (1 << ORG_KEYS)
-    log KeyAdded(organisation=organisation, key=key, scope=scope, expires=expires)
+    self._take_key(organisation, organisation, key, scope, expires, v, r, s)
 
 
 @external
@@ -193,6 +183,61 @@ def organisation(number: uint256) -> uint256:
     return self.organisations[number]
 
 # --- for the other modules --------------------------------------------------------------------
+
+@internal
+def _admit(number: uint256, roles: uint256, profile: bytes32):
+    self.organisations[number] = roles | (block.number << ORG_ADMITTED)
+    self.member_count += 1
+    log OrganisationAdmitted(organisation=number, roles=roles, profile=profile)
+
+
+@internal
+def _take_key(
+    organisation: uint256,
+    named: uint256,
+    key: address,
+    scope: uint256,
+    expires: uint256,
+    v: uint256,
+    r: uint256,
+    s: uint256,
+):
+    """
+    @dev Adds a key that consents to belong to organisation `named`: the same one, or 0 for one that is
+         being admitted. The caller has made sure that the key is free.
+    """
+    consent: bytes32 = self._typed(keccak256(abi_encode(CONSENT_TYPE, named, key, scope, expires)))
+    self._check(self._signed_by(key, consent, v, r, s), CONSENT_INVALID)
+    self._check(
+        ((self.organisations[organisation] >> ORG_KEYS) & ORGANISATION_MASK) < ORGANISATION_MASK, OUT_OF_RANGE
+    )
+    self._give_key(organisation, key, scope, expires)
+
+
+@internal
+def _give_key(organisation: uint256, key: address, scope: uint256, expires: uint256):
+    self.keys[key] = (
+        organisation | (scope << KEY_SCOPE) | (block.number << KEY_START) | (expires << KEY_EXPIRES)
+    )
+    self.organisations[organisation] += 1 << ORG_KEYS
+    log KeyAdded(organisation=organisation, key=key, scope=scope, expires=expires)
+
+
+@internal
+@view
+def _is_member(number: uint256) -> bool:
+    word: uint256 = self.organisations[number]
+    return (word >> ORG_ADMITTED) & BLOCK_MASK != 0 and (word >> ORG_REMOVED) & BLOCK_MASK == 0
+
+
+@internal
+@view
+def _actor(organisation: uint256) -> uint256:
+    """
+    @dev The caller, acting for an organisation: its number << 160 | the key.
+    """
+    return (organisation << 160) | convert(msg.sender, uint256)
+
 
 @internal
 @view

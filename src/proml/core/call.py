@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from proml.core.consortium import Actor
 from proml.core.event import Acted, Input, Registered, Step
+from proml.core.proposal import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +86,55 @@ class RevokeKeyCall:
     compromised_since: int
 
 
-ContractCall = BatchCall | AddKeyCall | RevokeKeyCall
+@dataclass(frozen=True, slots=True)
+class ProposeCall:
+    """Propose a change; also the caller's vote for it."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class VoteCall:
+    """Vote for a proposal."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteCall:
+    """Carry out a proposal of any kind but ADMIT_LIFECYCLE.
+
+    `consent` is the new key's 65-byte EIP-712 signature (r, s, v) of KeyConsent with every scope and no
+    end; the organisation in it is 0 where it is yet to be admitted. Zeros where there is no new key.
+    """
+
+    number: int
+    change: Change
+    consent: bytes = bytes(65)
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteLifecycleCall:
+    """Carry out a proposal of kind ADMIT_LIFECYCLE with the words of its table; 128 rules at most."""
+
+    number: int
+    properties: int
+    document: bytes
+    rules: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelCall:
+    """Withdraw a proposal, or object to the recovery of one's own organisation."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveCall:
+    """End the membership of the caller's organisation."""
+
+
+KeyCall = AddKeyCall | RevokeKeyCall
+GovernanceCall = ProposeCall | VoteCall | ExecuteCall | ExecuteLifecycleCall | CancelCall | LeaveCall
+ContractCall = BatchCall | KeyCall | GovernanceCall

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from proml.core.consortium import Actor
 from proml.core.digest import ZERO, keccak_words
+from proml.core.proposal import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,64 @@ class ThresholdSet:
     """How many organisations decide together from now on."""
 
     threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class GovernanceSet:
+    """The pace of decisions, in blocks; set once, by the founding."""
+
+    lifetime: int
+    delay: int
+    recovery_delay: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalMade:
+    """An organisation proposed a change, and voted for it by that."""
+
+    number: int
+    actor: Actor
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class VoteCast:
+    """An organisation voted for a proposal."""
+
+    number: int
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalExecuted:
+    """A proposal was carried out; the events that follow say what it changed."""
+
+    number: int
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalCancelled:
+    """A proposal was withdrawn, or the organisation concerned objected to its recovery."""
+
+    number: int
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationRemoved:
+    """A membership ended for good: by vote, `actor` executing it, or by the organisation's own act."""
+
+    organisation: int
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class RolesSet:
+    """An organisation has these roles (mask) from now on."""
+
+    organisation: int
+    roles: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +190,13 @@ class Refused:
 
 
 Step = Registered | Acted
+Decision = ProposalMade | VoteCast | ProposalExecuted | ProposalCancelled | OrganisationRemoved
 Event = (
     OrganisationAdmitted
     | ThresholdSet
+    | GovernanceSet
+    | Decision
+    | RolesSet
     | KeyAdded
     | KeyRevoked
     | LifecycleAdmitted

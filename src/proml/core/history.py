@@ -18,7 +18,7 @@ a state machine test drives both side by side):
 Example: a run that is finished (usable from 2) may be the input (run, 2) of a model's `propose`;
 after the run's `recall` the same input is refused, as INPUT_UNUSABLE.
 
-Rules 1 and 2, and the keys themselves, are in membership.py.
+Rules 1 and 2, and the keys themselves, are in membership.py; how members decide is in governance.py.
 
 The same code verifies: `SharedHistory.accept` makes an emitted event again from its own words and
 compares. Nothing is written before the last check, so a refusal changes nothing.
@@ -31,12 +31,14 @@ from dataclasses import dataclass, field
 
 from proml.core.artefact import Artefact, artefact_id, unregistered
 from proml.core.call import AnchorCall, Call, Founder, StepCall
+from proml.core.changes import MAX_TABLES
 from proml.core.consortium import ALL_SCOPES, SCOPES, Actor
 from proml.core.digest import ZERO
 from proml.core.event import (
     Acted,
     Anchored,
     Event,
+    GovernanceSet,
     KeyAdded,
     KeyRevoked,
     LifecycleAdmitted,
@@ -48,27 +50,24 @@ from proml.core.event import (
     next_anchor_head,
     next_head,
 )
+from proml.core.governance import Governed
 from proml.core.lifecycle import MAX_INPUTS, Rule, Table
-from proml.core.membership import MAX_FOUNDERS, Membership
+from proml.core.membership import MAX_FOUNDERS
+from proml.core.proposal import Governance
 from proml.core.refusal import Reason
-from proml.errors import LifecycleInvalid
-
-MAX_TABLES = 16
 
 
 @dataclass(slots=True)
-class SharedHistory(Membership):
+class SharedHistory(Governed):
     """Everything the contracts hold, as plain values.
 
     Attributes:
-        tables: lifecycles by number, from 1.
         artefacts: by id, 32 bytes.
         performed: duties (bit d) an organisation performed on an artefact that another performed first.
         anchor_heads: head of an organisation's chain of anchors, by its number.
         latest: the highest block an event was accepted from.
     """
 
-    tables: dict[int, Table] = field(default_factory=dict)
     artefacts: dict[bytes, Artefact] = field(default_factory=dict)
     performed: dict[tuple[bytes, int], int] = field(default_factory=dict)
     anchor_heads: dict[int, bytes] = field(default_factory=dict)
@@ -77,7 +76,7 @@ class SharedHistory(Membership):
     # --- founding ---------------------------------------------------------------------------
 
     def found(
-        self, founders: Sequence[Founder], threshold: int, tables: Sequence[Table], block: int
+        self, founders: Sequence[Founder], rules: Governance, tables: Sequence[Table], block: int
     ) -> list[Event]:
         """The constructor: admit founders, set the threshold, admit the first lifecycles.
 
@@ -91,7 +90,8 @@ class SharedHistory(Membership):
         for number, founder in enumerate(founders, start=1):
             events.append(OrganisationAdmitted(number, founder.roles, founder.profile))
             events.append(KeyAdded(number, founder.key, ALL_SCOPES, 0))
-        events.append(ThresholdSet(threshold))
+        events.append(ThresholdSet(rules.threshold))
+        events.append(GovernanceSet(rules.lifetime, rules.delay, rules.recovery_delay))
         for number, table in enumerate(tables, start=1):
             words = tuple(rule.word for rule in table.rules)
             events.append(LifecycleAdmitted(number, table.id, table.properties, table.document, words))
@@ -254,23 +254,25 @@ class SharedHistory(Membership):
         return problem
 
     def _accept(self, event: Event, block: int) -> str | None:
+        if self.awaited:
+            return self._accept_awaited(event, block)
         match event:
-            case OrganisationAdmitted() | ThresholdSet():
-                return self._accept_founding(event, block)
+            case OrganisationAdmitted() | ThresholdSet() | GovernanceSet():
+                return self._accept_rules(event, block)
             case KeyAdded():
                 return self._accept_key_added(event, block)
             case Refused():
                 return None
-            case _ if not self.threshold:
+            case _ if not self.is_founded:
                 return "nothing can happen before the founding is complete"
             case Registered() | Acted():
                 return self._accept_step(event, block)
             case Anchored():
                 return self._accept_anchor(event, block)
-            case LifecycleAdmitted():
-                return self._accept_lifecycle(event, block)
             case KeyRevoked():
                 return self._accept_key_revoked(event, block)
+            case _:
+                return self._accept_governance(event, block)
 
     def _accept_step(self, event: Step, block: int) -> str | None:
         call = Call(event.actor.key, block)
@@ -303,21 +305,7 @@ class SharedHistory(Membership):
         made = self._anchor(event.actor, AnchorCall(event.root, event.count))
         return made.text if isinstance(made, Reason) else None
 
-    def _accept_lifecycle(self, event: LifecycleAdmitted, block: int) -> str | None:
-        if not self._is_founding_block(block) or not self._is_untouched() or event.number > MAX_TABLES:
-            return "lifecycles are admitted by the founding only"
-        try:
-            table = Table.from_words(event.properties, event.document, event.rules)
-        except LifecycleInvalid as invalid:
-            return invalid.message
-        if table.id != event.lifecycle or event.number != len(self.tables) + 1:
-            return f"lifecycle {event.number} is not the table its id names, or out of turn"
-        if table in self.tables.values():
-            return f"lifecycle {event.number} was admitted before"
-        self.tables[event.number] = table
-        return None
-
-    def _is_untouched(self) -> bool:
+    def is_untouched(self) -> bool:
         """Whether nothing was done yet that only calls can do."""
-        calls = self.artefacts or self.anchor_heads or any(key.revoked for key in self.keys.values())
-        return not calls and len(self.keys) == len(self.organisations)
+        # Not `super()`: a dataclass with slots is another class than its body was written in.
+        return not (self.artefacts or self.anchor_heads) and Governed.is_untouched(self)

@@ -6,7 +6,7 @@ The two are tied together by the lifecycle's id, which covers the digest of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -132,8 +132,13 @@ class Table:
     @property
     def id(self) -> bytes:
         """keccak256(abi_encode(properties, document, rules)), 32 bytes."""
-        head = word(self.properties) + self.document + word(96) + word(len(self.rules))
-        return keccak256(head + b"".join(word(rule.word) for rule in self.rules))
+        return self.id_of(self.properties, self.document, [rule.word for rule in self.rules])
+
+    @staticmethod
+    def id_of(properties: int, document: bytes, rules: Sequence[int]) -> bytes:
+        """The id of a table by its words, whether they can be admitted or not."""
+        head = word(properties) + document + word(96) + word(len(rules))
+        return keccak256(head + b"".join(word(rule) for rule in rules))
 
     @classmethod
     def from_words(cls, properties: int, document: bytes, rules: tuple[int, ...]) -> Table:

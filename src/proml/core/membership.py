@@ -1,6 +1,7 @@
 """The executable specification of the consortium contract: who is a member, and which keys may act.
 
-`SharedHistory` (history.py) is this and the artefacts. Rules 1 and 2 of its list are here.
+`Governed` (governance.py) adds how members decide, `SharedHistory` (history.py) the artefacts.
+Rules 1 and 2 of its list are here.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from proml.core.call import Call
 from proml.core.consortium import ALL_SCOPES, SCOPES, Key, Organisation
 from proml.core.event import KeyAdded, KeyRevoked, OrganisationAdmitted, ThresholdSet
+from proml.core.proposal import ZERO_KEY
 from proml.core.refusal import Reason
 
-ZERO_KEY = bytes(20)
 MAX_FOUNDERS = 32
 
 
@@ -33,6 +34,11 @@ class Membership:
     threshold: int = 0
     organisations: dict[int, Organisation] = field(default_factory=dict)
     keys: dict[bytes, Key] = field(default_factory=dict)
+
+    @property
+    def member_count(self) -> int:
+        """How many organisations are members now."""
+        return sum(not organisation.removed for organisation in self.organisations.values())
 
     def standing(self, call: Call) -> Reason | Organisation:
         """Rule 1: the organisation the calling key may act for in that block, or why it may not."""
@@ -96,7 +102,7 @@ class Membership:
         """In the constructor only: each founder and its key in turn, then the threshold."""
         count = len(self.organisations)
         if self.threshold or len(self.keys) != count or (count and not self._is_founding_block(block)):
-            return "founders are admitted and the threshold is set by the founding only"
+            return "organisations are admitted and the threshold is set by the founding or by vote only"
         if isinstance(event, OrganisationAdmitted):
             number = event.organisation
             if number != count + 1 or number > MAX_FOUNDERS or event.roles >= 2**64:

@@ -33,6 +33,18 @@ class Reason(IntEnum):
     INPUT_KIND = 33
     EMPTY_ANCHOR = 34
     INPUTS_UNBALANCED = 35
+    UNKNOWN_PROPOSAL = 40
+    PROPOSAL_OPEN = 41
+    PROPOSAL_CLOSED = 42
+    PROPOSAL_LAPSED = 43
+    VOTED_ALREADY = 44
+    VOTES_MISSING = 45
+    TOO_EARLY = 46
+    PROPOSAL_DIFFERS = 47
+    NOT_A_MEMBER = 48
+    TOO_FEW_MEMBERS = 49
+    NOT_YOUR_PROPOSAL = 50
+    LIFECYCLE_INVALID = 51
 
     @property
     def text(self) -> str:
@@ -94,5 +106,32 @@ _TEXTS = {
     Reason.INPUTS_UNBALANCED: (
         "the inputs of a batch do not add up",
         "this is a fault of the sending program",
+    ),
+    Reason.UNKNOWN_PROPOSAL: ("there is no proposal of this number", "proposals are counted from 1"),
+    Reason.PROPOSAL_OPEN: (
+        "the organisation has an open proposal already",
+        "wait until it is decided, or cancel it",
+    ),
+    Reason.PROPOSAL_CLOSED: ("the proposal was executed or cancelled", "propose it again if need be"),
+    Reason.PROPOSAL_LAPSED: (
+        "the proposal expired, or a member or the threshold changed since",
+        "propose it again",
+    ),
+    Reason.VOTED_ALREADY: ("the organisation voted for this already", "each organisation counts once"),
+    Reason.VOTES_MISSING: ("too few organisations voted for this", "ask the others to vote"),
+    Reason.TOO_EARLY: ("the delay after the deciding vote is not over", "try again some blocks later"),
+    Reason.PROPOSAL_DIFFERS: ("this is not what was voted for", "execute exactly what was proposed"),
+    Reason.NOT_A_MEMBER: ("the organisation concerned is no member", "look at its number again"),
+    Reason.TOO_FEW_MEMBERS: (
+        "fewer members than the threshold would be left",
+        "lower the threshold first, or admit somebody",
+    ),
+    Reason.NOT_YOUR_PROPOSAL: (
+        "another organisation made this proposal",
+        "its proposer may cancel it; a recovery also the organisation concerned",
+    ),
+    Reason.LIFECYCLE_INVALID: (
+        "the lifecycle is not one that can be admitted, or was admitted before",
+        "check the lifecycle's file and its id",
     ),
 }

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from proml.contracts.abi import ARTEFACT, decode_event, decode_refusal, encode_call
-from proml.core.call import BatchCall, ContractCall
+from proml.core.call import BatchCall, ContractCall, ExecuteLifecycleCall
 from proml.core.digest import hexed, keccak256, unhexed
 from proml.core.event import Block, Placed
 from proml.core.patricia import StateProof
@@ -30,6 +30,7 @@ GAS_ANCHOR = 60_000
 GAS_REGISTER = 115_000
 GAS_ACT = 85_000
 GAS_INPUT = 7_000
+GAS_RULE = 30_000
 # Logs are asked for in ranges; nodes differ in what they give at once, so a refusal halves the range.
 RANGE = 2_000
 
@@ -217,6 +218,8 @@ _ANOTHER_HINT = "the ledger file belongs to another chain; get the right one fro
 
 def gas_bound(call: ContractCall) -> int:
     """The most gas a call can use."""
+    if isinstance(call, ExecuteLifecycleCall):
+        return 2 * GAS_CALL + GAS_RULE * len(call.rules)
     if not isinstance(call, BatchCall):
         return 2 * GAS_CALL
     steps = sum(

@@ -14,6 +14,7 @@ from proml.contracts.shipped import artefacts_contract
 from proml.core.call import Founder
 from proml.core.digest import hexed, keccak256, unhexed
 from proml.core.lifecycle import Table
+from proml.core.proposal import Governance
 from proml.errors import LedgerProblem
 from proml.interfaces import Signer, Terms, Transaction
 from proml.ledger.rpc import Questions
@@ -28,7 +29,7 @@ class Founding:
     """What a consortium starts with; fixed for ever except through its own votes."""
 
     founders: Sequence[Founder]
-    threshold: int
+    rules: Governance
     tables: Sequence[Table]
 
 
@@ -41,7 +42,7 @@ def found(
         rpc: a connection to the chain.
         send: how signed bytes go out.
         deployer: pays the gas where gas has a price; gets no right.
-        founding: members, threshold and lifecycles.
+        founding: members, governance and lifecycles.
         finality: blocks until final on this chain, its own included.
 
     Raises:
@@ -52,7 +53,7 @@ def found(
     base = int(rpc.call("eth_getBlockByNumber", ["latest", False]).get("baseFeePerGas", "0x0"), 16)
     tip = int(rpc.call("eth_maxPriorityFeePerGas"), 16) if base else 0
     chain_id = int(rpc.call("eth_chainId"), 16)
-    creation = deployment(compiled.bytecode, founding.founders, founding.threshold, founding.tables)
+    creation = deployment(compiled.bytecode, founding.founders, founding.rules, founding.tables)
     transaction = Transaction(chain_id, nonce, b"", creation, DEPLOY_GAS, 2 * base + tip, tip)
     signed = deployer.sign_transaction(transaction)
     send(signed.raw)

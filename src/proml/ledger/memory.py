@@ -17,11 +17,26 @@ from hexbytes import HexBytes
 
 from proml.contracts.abi import decode_call, encode_call
 from proml.contracts.consent import consent_digest
-from proml.core.call import AddKeyCall, BatchCall, Call, ContractCall, Founder
+from proml.core.call import (
+    AddKeyCall,
+    BatchCall,
+    Call,
+    CancelCall,
+    ContractCall,
+    ExecuteCall,
+    ExecuteLifecycleCall,
+    Founder,
+    LeaveCall,
+    ProposeCall,
+    RevokeKeyCall,
+    VoteCall,
+)
+from proml.core.consortium import ALL_SCOPES
 from proml.core.digest import keccak256, word
 from proml.core.event import Block, Event, Placed
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Table
+from proml.core.proposal import Governance
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem
 from proml.interfaces import Receipt, SignedTransaction, Standing, Terms, Transaction
@@ -31,10 +46,10 @@ GAS = 16_000_000
 
 
 class MemoryLedger:
-    """Founders, threshold and lifecycles as a deployment has them; block times count seconds from `start`."""
+    """Founders, governance and lifecycles as a deployment has them; block times count from `start`."""
 
     def __init__(
-        self, founders: Sequence[Founder], threshold: int, tables: Sequence[Table], start: int = 0
+        self, founders: Sequence[Founder], rules: Governance, tables: Sequence[Table], start: int = 0
     ) -> None:
         contract = keccak256(b"memory")[12:]
         genesis = Block(0, keccak256(b"genesis" + word(start)), start)
@@ -51,7 +66,7 @@ class MemoryLedger:
         self._receipts: dict[bytes, Receipt] = {}
         self._nonces: dict[bytes, int] = {}
         self.shared = SharedHistory(self._terms.chain_id, contract)
-        self._mine(keccak256(b"deploy"), self.shared.found(founders, threshold, tables, 1))
+        self._mine(keccak256(b"deploy"), self.shared.found(founders, rules, tables, 1))
 
     @property
     def terms(self) -> Terms:
@@ -103,28 +118,31 @@ class MemoryLedger:
         return self._receipts.get(transaction)
 
     def _execute(self, call: Call, asked: ContractCall) -> Reason | list[Event]:
-        if isinstance(asked, BatchCall):
-            return self.shared.batch(call, asked.anchors, asked.steps)
-        outcome: Reason | Event
-        if isinstance(asked, AddKeyCall):
-            consented = self._consented(call, asked)
-            outcome = self.shared.add_key(call, asked.key, asked.scope, asked.expires, consented)
-        else:
-            outcome = self.shared.revoke_key(call, asked.key, asked.compromised_since)
-        return outcome if isinstance(outcome, Reason) else [outcome]
+        outcome = apply(self.shared, call, asked, self._consented(call, asked))
+        return outcome if isinstance(outcome, Reason | list) else [outcome]
 
-    def _consented(self, call: Call, asked: AddKeyCall) -> bool:
-        caller = self.shared.keys.get(call.key)
-        s, v = int.from_bytes(asked.consent[32:64], "big"), asked.consent[64]
-        if caller is None or s > SECP256K1_HALF_ORDER or v not in (27, 28):
+    def _consented(self, call: Call, asked: ContractCall) -> bool:
+        """Whether the key that a call brings signed for it; True where it brings none."""
+        if isinstance(asked, AddKeyCall):
+            caller = self.shared.keys.get(call.key)
+            named = caller.organisation if caller else 0
+            return self._signed(named, asked.key, asked.scope, asked.expires, asked.consent)
+        if isinstance(asked, ExecuteCall):
+            named = asked.change.organisation
+            return self._signed(named, asked.change.key, ALL_SCOPES, 0, asked.consent)
+        return True
+
+    def _signed(self, organisation: int, key: bytes, scope: int, expires: int, consent: bytes) -> bool:
+        s, v = int.from_bytes(consent[32:64], "big"), consent[64]
+        if s > SECP256K1_HALF_ORDER or v not in (27, 28):
             return False
-        digest = consent_digest(self._terms, caller.organisation, asked.key, asked.scope, asked.expires)
-        signature = asked.consent[:64] + bytes([v - 27])
+        digest = consent_digest(self._terms, organisation, key, scope, expires)
+        signature = consent[:64] + bytes([v - 27])
         try:
             public = PublicKey.from_signature_and_message(signature, digest, hasher=None)
         except ValueError:  # no point on the curve: nobody signed
             return False
-        return keccak256(public.format(compressed=False)[1:])[12:] == asked.key
+        return keccak256(public.format(compressed=False)[1:])[12:] == key
 
     def _mine(self, transaction: bytes, outcome: Reason | list[Event]) -> None:
         number = len(self._blocks)
@@ -136,3 +154,31 @@ class MemoryLedger:
         self._events.extend(placed)
         reason = outcome if isinstance(outcome, Reason) else None
         self._receipts[transaction] = Receipt(transaction, block, reason is None, 0, placed, reason)
+
+
+def apply(
+    shared: SharedHistory, call: Call, asked: ContractCall, consented: bool
+) -> Reason | Event | list[Event]:
+    """Do to a specification what a call does to the contracts; refused, it changes nothing.
+
+    `consented` says whether the key that the call brings, if any, signed for it.
+    """
+    match asked:
+        case BatchCall():
+            return shared.batch(call, asked.anchors, asked.steps)
+        case AddKeyCall():
+            return shared.add_key(call, asked.key, asked.scope, asked.expires, consented)
+        case RevokeKeyCall():
+            return shared.revoke_key(call, asked.key, asked.compromised_since)
+        case ProposeCall():
+            return shared.propose(call, asked.change)
+        case VoteCall():
+            return shared.vote(call, asked.number)
+        case ExecuteCall():
+            return shared.execute(call, asked.number, asked.change, consented)
+        case ExecuteLifecycleCall():
+            return shared.execute_lifecycle(call, asked.number, asked.properties, asked.document, asked.rules)
+        case CancelCall():
+            return shared.cancel(call, asked.number)
+        case LeaveCall():
+            return shared.leave(call)

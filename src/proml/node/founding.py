@@ -13,6 +13,7 @@ from proml.config import CONFIG_FILE, FOLDER, Config, load
 from proml.core.call import Founder
 from proml.core.consortium import ROLES, role_mask
 from proml.core.lifecycle import Table
+from proml.core.proposal import MAX_BLOCKS, Governance
 from proml.errors import ConfigInvalid, ProMLError, UsageProblem
 from proml.extensions import open_ledger
 from proml.ledger.anvil import EmbeddedChain
@@ -26,6 +27,7 @@ from proml.trust import LedgerFile, Profile, new_profile, read_ledger_file, writ
 CHAIN = "chain"
 # One sealer and its log: a block is final as soon as it is there (docs/decisions/0002-embedded-chain.md).
 EMBEDDED_FINALITY = 1
+ALONE = Governance(threshold=1)
 _NAME = re.compile(r"[^\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]{1,64}")
 
 
@@ -85,28 +87,33 @@ def taken_back_on_failure(root: Path) -> Iterator[None]:
         raise
 
 
-def found_embedded(config: Config, members: Sequence[Member], threshold: int = 1) -> LedgerFile:
+def found_embedded(config: Config, members: Sequence[Member], rules: Governance = ALONE) -> LedgerFile:
     """Found a consortium on an embedded chain in this project, and pin it.
 
     Raises:
-        UsageProblem: for an unknown role or a threshold out of range.
+        UsageProblem: for an unknown role, or a threshold, lifetime or delay out of range.
         LedgerProblem: when the chain cannot be started or there is one already.
     """
-    founders, profiles = _founders(members, threshold)
+    founders, profiles = _founders(members, rules)
     chain = EmbeddedChain.create(config.folder / CHAIN)
     chain.up()
     terms = found(
         RevivingRpc(chain),
         lambda raw: send_through(chain, raw),
         throwaway_key(),
-        Founding(founders, threshold, _tables()),
+        Founding(founders, rules, _tables()),
         EMBEDDED_FINALITY,
     )
     return _pin(config, LedgerFile(terms, "embedded", str(chain.folder), profiles))
 
 
 def found_remote(
-    config: Config, url: str, members: Sequence[Member], threshold: int, finality: int, deployer: LocalSigner
+    config: Config,
+    url: str,
+    members: Sequence[Member],
+    rules: Governance,
+    finality: int,
+    deployer: LocalSigner,
 ) -> LedgerFile:
     """Found a consortium on a chain behind a JSON-RPC address, and pin it.
 
@@ -114,17 +121,17 @@ def found_remote(
         config: the project that pins it.
         url: the address; everybody who gets the ledger file needs it or one of their own.
         members: the founders.
-        threshold: how many organisations decide together.
+        rules: how they decide together.
         finality: blocks until final on that chain, its own included.
         deployer: pays for the deployment and gets no right.
     """
-    founders, profiles = _founders(members, threshold)
+    founders, profiles = _founders(members, rules)
     rpc = Rpc(url)
 
     def send(raw: bytes) -> None:
         rpc.call("eth_sendRawTransaction", ["0x" + raw.hex()])
 
-    terms = found(rpc, send, deployer, Founding(founders, threshold, _tables()), finality)
+    terms = found(rpc, send, deployer, Founding(founders, rules, _tables()), finality)
     return _pin(config, LedgerFile(terms, "rpc", url, profiles))
 
 
@@ -152,13 +159,22 @@ def me(config: Config) -> Member:
     return Member(config.organisation, key_address(config.key_file))
 
 
-def _founders(members: Sequence[Member], threshold: int) -> tuple[list[Founder], dict[int, Profile]]:
+def _founders(members: Sequence[Member], rules: Governance) -> tuple[list[Founder], dict[int, Profile]]:
     names = [member.name for member in members]
     keys = [member.key for member in members]
     if len(set(names)) != len(names) or len(set(keys)) != len(keys):
         raise UsageProblem("two founders have the same name or key", "each organisation needs its own")
-    if not 1 <= threshold <= len(members):
-        raise UsageProblem(f"a threshold of {threshold} is out of range", f"it is 1 to {len(members)} here")
+    if not 1 <= rules.threshold <= len(members):
+        raise UsageProblem(
+            f"a threshold of {rules.threshold} is out of range", f"it is 1 to {len(members)} here"
+        )
+    if rules.lifetime < 1 or not all(
+        0 <= blocks <= MAX_BLOCKS for blocks in (rules.lifetime, rules.delay, rules.recovery_delay)
+    ):
+        raise UsageProblem(
+            "the lifetime of proposals or a delay is out of range",
+            f"both are counted in blocks, up to {MAX_BLOCKS}; the lifetime is at least 1",
+        )
     profiles = {number: new_profile(member.name) for number, member in enumerate(members, start=1)}
     founders = [
         Founder(member.key, role_mask(member.roles), profiles[number].commitment)

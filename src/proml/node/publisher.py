@@ -21,7 +21,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from proml.contracts.abi import CONSENT_BYTES, MAX_ANCHORS, MAX_BATCH_INPUTS, MAX_STEPS
+from proml.contracts.abi import MAX_ANCHORS, MAX_BATCH_INPUTS, MAX_STEPS
+from proml.contracts.forms import SIGNATURE_BYTES
 from proml.core.call import AddKeyCall, AnchorCall, BatchCall, ContractCall, RevokeKeyCall, StepCall
 from proml.core.digest import hexed, unhexed
 from proml.core.event import Refused
@@ -240,7 +241,7 @@ def read_key_call(document: Mapping[str, Any]) -> AddKeyCall | RevokeKeyCall:
     """The call about keys behind its JSON form."""
     if "revoke" in document:
         return RevokeKeyCall(unhexed(document["revoke"], 20), document["since"])
-    consent = unhexed(document["consent"], CONSENT_BYTES)
+    consent = unhexed(document["consent"], SIGNATURE_BYTES)
     return AddKeyCall(unhexed(document["add"], 20), document["scope"], document["expires"], consent)
 
 

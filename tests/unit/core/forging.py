@@ -19,6 +19,7 @@ from proml.core.event import (
 )
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Table
+from proml.core.proposal import Governance
 from proml.lifecycles import shipped
 
 DATASET, RUN, MODEL = (lifecycle for lifecycle in shipped() if lifecycle.kind in ("dataset", "run", "model"))
@@ -41,7 +42,7 @@ def founded() -> tuple[SharedHistory, list[Event]]:
     founders = [
         Founder(key, role_mask([role]), keccak256(key)) for key, role in zip(KEYS, ROLES, strict=True)
     ]
-    events = history.found(founders, 2, [lifecycle.table for lifecycle in shipped()], FOUNDING)
+    events = history.found(founders, Governance(2), [lifecycle.table for lifecycle in shipped()], FOUNDING)
     return history, events
 
 

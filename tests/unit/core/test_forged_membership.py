@@ -12,6 +12,7 @@ from proml.core.consortium import SCOPES, Actor
 from proml.core.digest import keccak256
 from proml.core.event import (
     Event,
+    GovernanceSet,
     KeyAdded,
     KeyRevoked,
     LifecycleAdmitted,
@@ -118,8 +119,8 @@ def test_an_organisation_without_a_governing_key_gets_no_key() -> None:
 def test_a_lifecycle_slipped_in_later_is_refused() -> None:
     # The attack: rules that let everybody approve, admitted by an invented event.
     number = len(shipped()) + 1
-    refused(after(*STORY), admitted(number, LAX), "by the founding only")
-    refused(founded()[0], admitted(number, LAX), "by the founding only", FOUNDING + 1)
+    refused(after(*STORY), admitted(number, LAX), "by vote only")
+    refused(founded()[0], admitted(number, LAX), "by vote only", FOUNDING + 1)
     for first in (
         replace(COLLECTED),
         ANCHORED,
@@ -128,7 +129,7 @@ def test_a_lifecycle_slipped_in_later_is_refused() -> None:
     ):
         history, _ = founded()
         assert history.accept(first, FOUNDING) is None
-        refused(history, admitted(number, LAX), "by the founding only", FOUNDING)
+        refused(history, admitted(number, LAX), "by vote only", FOUNDING)
     history, _ = founded()
     assert history.accept(admitted(number, LAX), FOUNDING) is None
 
@@ -154,8 +155,8 @@ def test_a_lifecycle_no_contract_admits_is_refused(event: LifecycleAdmitted, wor
 @pytest.mark.parametrize("block", [FOUNDING, NOW])
 def test_nobody_joins_and_no_threshold_moves_after_the_founding(block: int) -> None:
     history, _ = founded()
-    refused(history, OrganisationAdmitted(5, 2**64 - 1, bytes(32)), "by the founding only", block)
-    refused(history, ThresholdSet(1), "by the founding only", block)
+    refused(history, OrganisationAdmitted(5, 2**64 - 1, bytes(32)), "by vote only", block)
+    refused(history, ThresholdSet(1), "by vote only", block)
 
 
 def test_the_founding_itself_comes_in_its_order() -> None:
@@ -163,7 +164,7 @@ def test_the_founding_itself_comes_in_its_order() -> None:
     for number in range(len(events)):
         for event in (COLLECTED, ANCHORED, KeyRevoked(1, KEYS[0], FOUNDING)):
             history = taken(events[:number])
-            if not history.threshold:
+            if not history.is_founded:
                 refused(history, event, "before the founding is complete", FOUNDING)
         for later in range(number + 1, len(events)):
             before = taken(events[:number])
@@ -204,10 +205,10 @@ def test_a_founder_begins_with_one_key_of_every_scope(change: dict[str, Any]) ->
 
 def test_founders_come_from_one_block_each_with_a_key() -> None:
     _, events = founded()
-    refused(taken(events[:1]), events[2], "by the founding only", FOUNDING)
-    refused(taken(events[:1]), ThresholdSet(1), "by the founding only", FOUNDING)
-    refused(taken(events[:2]), events[2], "by the founding only", FOUNDING + 1)
-    refused(taken(events[:2]), ThresholdSet(1), "by the founding only", FOUNDING + 1)
+    refused(taken(events[:1]), events[2], "by vote only", FOUNDING)
+    refused(taken(events[:1]), ThresholdSet(1), "by vote only", FOUNDING)
+    refused(taken(events[:2]), events[2], "by vote only", FOUNDING + 1)
+    refused(taken(events[:2]), ThresholdSet(1), "by vote only", FOUNDING + 1)
     refused(taken(events[:2]), ThresholdSet(0), "out of range", FOUNDING)
     refused(taken(events[:2]), ThresholdSet(2), "out of range", FOUNDING)
 
@@ -219,7 +220,8 @@ def test_no_more_founders_and_lifecycles_than_a_constructor_takes() -> None:
         assert history.accept(KeyAdded(number, bytes([number]) * 20, 7, 0), FOUNDING) is None
     refused(history, OrganisationAdmitted(MAX_FOUNDERS + 1, 1, bytes(32)), "out of turn", FOUNDING)
     assert history.accept(ThresholdSet(1), FOUNDING) is None
+    assert history.accept(GovernanceSet(1, 0, 0), FOUNDING) is None
     for number in range(1, MAX_TABLES + 1):
         table = replace(LAX, document=keccak256(b"%d" % number))
         assert history.accept(admitted(number, table), FOUNDING) is None
-    refused(history, admitted(MAX_TABLES + 1, LAX), "by the founding only", FOUNDING)
+    refused(history, admitted(MAX_TABLES + 1, LAX), "by vote only", FOUNDING)

@@ -11,6 +11,7 @@ from proml.core.consortium import role_mask
 from proml.core.digest import keccak256, sha256
 from proml.core.event import Block, Event, Input, Placed
 from proml.core.history import SharedHistory
+from proml.core.proposal import Governance
 from proml.core.refusal import Reason
 from proml.export.reading import Cost, Names
 from proml.lifecycles import SHIPPED, shipped
@@ -51,7 +52,7 @@ class Story:
             for number, (name, roles) in enumerate(MEMBERS, start=1)
         ]
         tables = [lifecycle.table for lifecycle in shipped()]
-        self._place(self.rules.found(founders, 2, tables, self.block))
+        self._place(self.rules.found(founders, Governance(2), tables, self.block))
 
     def register(self, organisation: int, kind: str, action: str, name: str, *inputs: str) -> None:
         salt = sha256(name.encode())

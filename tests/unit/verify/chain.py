@@ -12,7 +12,7 @@ from proml.ledger.embedded import RevivingRpc, send_through
 from proml.ledger.evm import EvmLedger
 from proml.ledger.founding import Founding, found
 from proml.lifecycles import shipped
-from tests.unit.verify.world import FOUNDERS, START, THRESHOLD, World, signer
+from tests.unit.verify.world import FOUNDERS, RULES, START, World, signer
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def chain_world(folder: Path) -> Iterator[World]:
     chain.up()
     try:
         rpc, send = RevivingRpc(chain), partial(send_through, chain)
-        founding = Founding(FOUNDERS, THRESHOLD, [each.table for each in shipped()])
+        founding = Founding(FOUNDERS, RULES, [each.table for each in shipped()])
         terms = found(rpc, send, signer("deployer"), founding, finality=1)
         yield World(ledger=EvmLedger(rpc, terms, send))
     finally:

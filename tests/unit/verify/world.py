@@ -22,6 +22,7 @@ from proml.core.event import Block, Input, Placed
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Lifecycle
 from proml.core.proof import ObservationBatch
+from proml.core.proposal import Governance
 from proml.core.record import is_named, seal, subject_commitment
 from proml.core.verdict import Outcome, Verdict
 from proml.errors import NotFound, StorageProblem
@@ -100,7 +101,7 @@ FOUNDERS = [
     Founder(SIGNERS[number].address, role_mask(ROLES[number]), PROFILES[number].commitment)
     for number in ROLES
 ]
-THRESHOLD = 2
+RULES = Governance(threshold=2)
 
 
 class World:
@@ -110,7 +111,7 @@ class World:
         self, lifecycles: Sequence[Lifecycle] = shipped(), ledger: MemoryLedger | EvmLedger | None = None
     ) -> None:
         self.signers = SIGNERS
-        self.ledger = ledger or MemoryLedger(FOUNDERS, THRESHOLD, [each.table for each in lifecycles], START)
+        self.ledger = ledger or MemoryLedger(FOUNDERS, RULES, [each.table for each in lifecycles], START)
         self.lifecycles = tuple(lifecycles)
         self.storage = Shelf()
         self.salts = 0

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from proml.capture.draft import (
 from proml.capture.plain import plain
 from proml.core.call import AnchorCall
 from proml.core.digest import hexed, sha256, unhexed
-from proml.core.proof import MAX_OBSERVATIONS, ObservationBatch
+from proml.core.proof import MAX_BATCH_BYTES, MAX_OBSERVATIONS, ObservationBatch
 from proml.errors import JournalProblem, NotFound, ProMLError, RecordInvalid, UsageProblem
 from proml.interfaces import Storage
 from proml.journal import read
@@ -48,6 +49,8 @@ from proml.node.view import LedgerView, registering_action
 KILLED = "its process ended without closing the run"
 # One SQLite transaction per this many journal entries keeps memory flat and a crash cheap.
 TAKE_AT_ONCE = 5_000
+# Half of what a batch may have: canonical JSON of numbers may be longer than what is counted here.
+BATCH_BYTES = MAX_BATCH_BYTES // 2
 
 
 def take_in(folder: Path, outbox: Outbox) -> tuple[int, list[JournalProblem]]:
@@ -169,23 +172,24 @@ class Intake:
         if story is None or not observed:
             return
         artefact = hexed(self._view.id_of(unhexed(run)))
-        for first in range(0, len(observed), MAX_OBSERVATIONS):
-            part = observed[first : first + MAX_OBSERVATIONS]
-            content = [
-                plain({"run": artefact, "at": _when(o.at), "step": o.step, "metrics": o.metrics})
-                for o in part
-            ]
-            batch = ObservationBatch(content, secrets.token_bytes(32))
-            document, root = batch.content, batch.root
-            digest = sha256(document)
-            self._storage.put(digest, document)
+        contents = [
+            plain({"run": artefact, "at": _when(o.at), "step": o.step, "metrics": o.metrics})
+            for o in observed
+        ]
+        for part in _parts(contents):
             label = f"anchor {len(part)} observations"
-            call = anchor_document(AnchorCall(root, len(part)))
-            self._outbox.add_intent("anchor", label, root, call, part[-1].at)
-            story["batches"].append({"root": hexed(root), "count": len(part), "batch": hexed(digest)})
-            for observation in part:
-                story["metrics"] |= plain(observation.metrics)
+            self._try(label, observed[-1].at, partial(self._anchor_part, part, label, story, observed[-1].at))
+        for content in contents:
+            story["metrics"] |= content["metrics"]
         self._save(run, story)
+
+    def _anchor_part(self, part: list[dict[str, Any]], label: str, story: dict[str, Any], at: float) -> None:
+        batch = ObservationBatch(part, secrets.token_bytes(32))
+        document, root = batch.content, batch.root
+        digest = sha256(document)
+        self._storage.put(digest, document)
+        self._outbox.add_intent("anchor", label, root, anchor_document(AnchorCall(root, len(part))), at)
+        story["batches"].append({"root": hexed(root), "count": len(part), "batch": hexed(digest)})
 
     def _end(self, draft: RunEnded) -> None:
         story = self._outbox.run(draft.run)
@@ -296,6 +300,21 @@ class Intake:
         self._outbox.save_run(run, "closed" if "end" in story else "open", story)
 
 
+def _parts(contents: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Observations in batches that stay within what one batch may hold, by number and by bytes."""
+    part: list[dict[str, Any]] = []
+    size = 0
+    for content in contents:
+        weight = len(orjson.dumps(content))
+        if part and (len(part) == MAX_OBSERVATIONS or size + weight > BATCH_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(content)
+        size += weight
+    if part:
+        yield part
+
+
 def _input(entry: dict[str, Any]) -> tuple[Reference, str]:
     used = decode(orjson.dumps(entry))
     assert isinstance(used, Used)
@@ -311,8 +330,3 @@ def _when(at: float) -> str:
     """RFC 3339 in UTC to the millisecond; a claim of the machine's clock."""
     seconds = time.gmtime(at)
     return time.strftime("%Y-%m-%dT%H:%M:%S", seconds) + f".{int(at % 1 * 1000):03d}Z"
-
-
-def drafts_of(payloads: Iterable[bytes]) -> list[Draft]:
-    """The drafts behind journal payloads, for showing what is not published yet."""
-    return [decode(payload) for payload in payloads]

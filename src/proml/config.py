@@ -18,6 +18,7 @@ from proml.errors import ConfigInvalid, ProjectMissing
 FOLDER = ".proml"
 CONFIG_FILE = "config.toml"
 LEDGER_FILE = "ledger.json"
+CHAIN = "chain"
 PROJECT_VARIABLE = "PROML_PROJECT"
 OFF_VARIABLE = "PROML_OFF"
 
@@ -64,6 +65,11 @@ class Config:
     def storage(self) -> Path:
         """Folder of stored records and batches."""
         return self.folder / "storage"
+
+    @property
+    def chain(self) -> Path:
+        """Folder of the embedded chain, where this project is the one that has it."""
+        return self.folder / CHAIN
 
     @property
     def outbox(self) -> Path:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,12 @@ class Participant:
                 "this project has no ledger yet",
                 "`proml ledger found` founds one, `proml ledger join` takes part in one by a member's file",
             )
-        return read_ledger_file(self.config.ledger_file)
+        file = read_ledger_file(self.config.ledger_file)
+        own = self.config.chain
+        if file.reach == "embedded" and own.is_dir() and not Path(file.location).exists():
+            # The project was moved, and its chain with it; that it is the pinned one is checked as always.
+            return replace(file, location=str(own))
+        return file
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from proml.errors import KeyProblem
+from proml.errors import KeyProblem, UsageProblem
 
 PASSPHRASE_FILE = "PROML_PASSPHRASE_FILE"  # noqa: S105 -- the name of a variable, not a secret
 # Progress shows on anything that takes longer; a flicker on anything shorter would only distract.
@@ -90,6 +90,22 @@ def busy(what: str) -> Iterator[None]:
         return
     with error.status(what):
         yield
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all.
+
+    Raises:
+        UsageProblem: when it cannot be written there; what stood there before is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise UsageProblem(f"{path} cannot be written: {error.strerror}") from error
 
 
 def ask_passphrase() -> str:

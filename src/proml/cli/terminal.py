@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from proml.config import PASSPHRASE_VARIABLE
 from proml.errors import KeyProblem, UsageProblem
 
-PASSPHRASE_FILE = "PROML_PASSPHRASE_FILE"  # noqa: S105 -- the name of a variable, not a secret
 # Progress shows on anything that takes longer; a flicker on anything shorter would only distract.
 PROGRESS_AFTER_SECONDS = 1.0
 PIPE_WIDTH = 240
@@ -114,21 +114,21 @@ def ask_passphrase() -> str:
     Raises:
         KeyProblem: when there is neither.
     """
-    named = os.environ.get(PASSPHRASE_FILE)
+    named = os.environ.get(PASSPHRASE_VARIABLE)
     if named:
         try:
             return Path(named).read_text(encoding="utf-8").rstrip("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise KeyProblem(f"the passphrase file {named} cannot be read: {error}") from error
     if not sys.stdin.isatty():
-        raise KeyProblem("the key needs a passphrase", f"set {PASSPHRASE_FILE} to a file that holds it")
+        raise KeyProblem("the key needs a passphrase", f"set {PASSPHRASE_VARIABLE} to a file that holds it")
     return getpass.getpass("Passphrase: ")
 
 
 def new_passphrase() -> str:
     """A new passphrase, typed twice unless it comes from PROML_PASSPHRASE_FILE."""
     first = ask_passphrase()
-    if PASSPHRASE_FILE not in os.environ and getpass.getpass("Again: ") != first:
+    if PASSPHRASE_VARIABLE not in os.environ and getpass.getpass("Again: ") != first:
         raise KeyProblem("the two passphrases differ", "nothing was made; try again")
     if not first:
         raise KeyProblem("the passphrase is empty", "leave --passphrase away for a key without one")

@@ -43,7 +43,9 @@ SIGNS = {
 }
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
-What = Annotated[str, typer.Argument(help="A file, folder, id, first digits of an id, or name.")]
+What = Annotated[
+    str, typer.Argument(metavar="TARGET", help="A file, folder, id, first digits of an id, or name.")
+]
 verify_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 gate_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 evidence_command = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -57,17 +59,21 @@ EVIDENCE_BEGINS = b'{"digest":"0x'
 def verify_target(
     target: What,
     artefact: Annotated[
-        str | None, typer.Option("--as", help="It must be this artefact (id or name).")
+        str | None, typer.Option("--as", metavar="ARTEFACT", help="It must be this artefact (id or name).")
     ] = None,
     evidence: Annotated[
         Path | None,
-        typer.Option("--evidence", "-e", help="Check against this evidence file, without a node."),
+        typer.Option(
+            "--evidence", "-e", metavar="FILE", help="Check against this evidence file, without a node."
+        ),
     ] = None,
     ledger: Annotated[
-        Path | None, typer.Option("--ledger", help="With --evidence: the ledger file you trust.")
+        Path | None,
+        typer.Option("--ledger", metavar="FILE", help="With --evidence: the ledger file you trust."),
     ] = None,
     block: Annotated[
-        str | None, typer.Option("--block", help="With --evidence: hash of a block you trust.")
+        str | None,
+        typer.Option("--block", metavar="HASH", help="With --evidence: hash of a block you trust."),
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -100,9 +106,14 @@ def verify_target(
 @gate_command.command("gate")
 def gate(
     target: What,
-    state: Annotated[list[str], typer.Option("--state", "-s", help="It must stand in one of these.")] = [],
+    state: Annotated[
+        list[str], typer.Option("--state", "-s", metavar="STATE", help="It must stand in one of these.")
+    ] = [],
     performed: Annotated[
-        list[str], typer.Option("--performed", "-p", help="ACTION or ACTION=N: made by N organisations.")
+        list[str],
+        typer.Option(
+            "--performed", "-p", metavar="ACTION[=N]", help="Made by so many organisations, 1 if no N."
+        ),
     ] = [],
     complete: Annotated[bool, typer.Option("--complete", help="Every record must be here too.")] = False,
     as_json: Json = False,
@@ -138,7 +149,7 @@ def gate(
 @evidence_command.command("evidence")
 def make_evidence_file(
     target: What,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")],
     everything: Annotated[
         bool, typer.Option("--everything", help="Whole records with their keys, not only what checks need.")
     ] = False,
@@ -178,7 +189,7 @@ def make_evidence_file(
 
 @receive_command.command("receive")
 def receive_file(
-    file: Annotated[Path, typer.Argument(help="An evidence file made with --everything.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An evidence file made with --everything.")],
     as_json: Json = False,
 ) -> int:
     """Take over the records of an evidence file from another organisation.

@@ -59,6 +59,7 @@ SECTIONS: dict[str, dict[str, Command]] = {
         ),
         "register": Command("record", "Register a file or folder as an artefact"),
         "act": Command("record", "Make a step: proml act approve model.joblib"),
+        "journal": Command("journal", "status, verify, repair: what was recorded on this machine"),
         "push": Command("record", "Take everything recorded here to the ledger"),
     },
     "Look": {

@@ -18,16 +18,20 @@ from __future__ import annotations
 import fcntl
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from proml.core.frame import Reach
 from proml.errors import Busy, StorageProblem
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# Two commands at once are nothing unusual, and most are done within a second.
+PATIENCE_SECONDS = 30.0
+LOCK_POLL_SECONDS = 0.05
 _SCHEMA = """
 CREATE TABLE cursor (
     file BLOB PRIMARY KEY, frames INTEGER NOT NULL, size INTEGER NOT NULL, chain BLOB NOT NULL
@@ -266,22 +270,20 @@ class Outbox:
 
 
 @contextmanager
-def open_outbox(path: Path) -> Iterator[Outbox]:
+def open_outbox(path: Path, patience: float = PATIENCE_SECONDS) -> Iterator[Outbox]:
     """Open the outbox of a project, making it if need be, for as long as the block lasts.
 
+    Args:
+        path: its file.
+        patience: seconds to wait while another process has it open.
+
     Raises:
-        Busy: another process has it open.
+        Busy: another process has it open, and still had it after the patience.
         StorageProblem: the file is damaged, of another version, or cannot be written.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(
-                f"another process is publishing from {path.parent.parent}",
-                "wait for it, or look for it with ps",
-            ) from None
+        _lock(lock, path, patience)
         try:
             connection = _connect(path)
         except sqlite3.Error as error:
@@ -290,10 +292,28 @@ def open_outbox(path: Path) -> Iterator[Outbox]:
         try:
             yield Outbox(connection)
         except sqlite3.OperationalError as error:
-            hint = "is the disk full?"
+            hint = (
+                "make room and repeat; nothing is lost" if "full" in str(error) else "see docs/operating.md"
+            )
             raise StorageProblem(f"the outbox {path} cannot be written: {error}", hint) from error
         finally:
             connection.close()
+
+
+def _lock(lock: TextIO, path: Path, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Busy(
+                    f"another process is publishing from {path.parent.parent}",
+                    "wait for it, or look for it with ps",
+                ) from None
+            time.sleep(LOCK_POLL_SECONDS)
+        else:
+            return
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -112,7 +112,7 @@ def gate(
     performed: Annotated[
         list[str],
         typer.Option(
-            "--performed", "-p", metavar="ACTION[=N]", help="Made by so many organisations, 1 if no N."
+            "--performed", "-p", metavar="ACTION[=N]", help="It was done, by at least N organisations (1)."
         ),
     ] = [],
     complete: Annotated[bool, typer.Option("--complete", help="Every record must be here too.")] = False,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from proml.capture.run import subject_of
-from proml.cli.terminal import Markup, busy, emit_json, safe, say, short, table, write_whole
+from proml.cli.terminal import Markup, Progress, busy, emit_json, safe, say, short, table, write_whole
 from proml.core.digest import hexed, unhexed
 from proml.core.verdict import Conclusion, Outcome, Verdict
 from proml.errors import NotFound, ProMLError, RecordInvalid, UsageProblem
@@ -89,11 +89,13 @@ def verify_target(
     """
     if evidence is None and _is_evidence(Path(target)):
         evidence, target = Path(target), ""
-    with busy("verifying …"):
+    with busy("verifying …") as hashed:
         if evidence is not None:
-            verdict = _verify_offline(target, evidence, ledger, block)
+            digest = _digest(target, hashed) if target else None
+            verdict = _verify_offline(digest, evidence, ledger, block)
         else:
             me = Participant.open()
+            me.progress = hashed
             grounds = read_ledger(me.ledger, me.ledger_file.profiles)
             verdict = verify(grounds, [me.storage], me.lifecycles, _aim(me, grounds, target, artefact))
     if as_json:
@@ -127,7 +129,7 @@ def gate(
     """
     me = Participant.open()
     policy = Policy(tuple(state), dict(map(_performed, performed)), complete)
-    with busy("verifying …"):
+    with busy("verifying …") as me.progress:
         grounds = read_ledger(me.ledger, me.ledger_file.profiles)
         verdict = verify(grounds, [me.storage], me.lifecycles, _aim(me, grounds, target, None))
     lifecycle = me.lifecycle_of(grounds.chronicle, verdict.stand.artefact)
@@ -238,7 +240,7 @@ def show_verdict(verdict: Verdict) -> None:
     say(f"[bold {colour}]{verdict.conclusion.value}[/]")
 
 
-def _verify_offline(target: str, evidence: Path, ledger: Path | None, block: str | None) -> Verdict:
+def _verify_offline(digest: bytes | None, evidence: Path, ledger: Path | None, block: str | None) -> Verdict:
     """Check an evidence file with what is pinned: a ledger file given, else the project's, if any."""
     pinned = read_ledger_file(ledger) if ledger else _own_ledger_file()
     try:
@@ -246,7 +248,6 @@ def _verify_offline(target: str, evidence: Path, ledger: Path | None, block: str
     except RecordInvalid as error:
         raise UsageProblem(f"--block {error.message}") from None
     pins = Pins(pinned.terms, trusted, pinned.profiles) if pinned else Pins(block=trusted)
-    digest = unhexed(subject_of(Path(target)).sha256) if target else None
     return check_evidence(_content(evidence), pins, shipped(), digest)
 
 
@@ -257,8 +258,14 @@ def _own_ledger_file() -> LedgerFile | None:
         return None
 
 
+def _digest(target: str, progress: Progress | None) -> bytes:
+    return unhexed(subject_of(Path(target), progress).sha256)
+
+
 def _is_evidence(path: Path) -> bool:
     try:
+        if not path.is_file():
+            return False  # opening a pipe would wait for whoever writes to it
         with path.open("rb") as file:
             return file.read(len(EVIDENCE_BEGINS)) == EVIDENCE_BEGINS
     except OSError:
@@ -275,7 +282,7 @@ def _content(path: Path) -> bytes:
 
 def _aim(me: Participant, grounds: LedgerGrounds, target: str, artefact: str | None) -> Target:
     """Bytes in hand by their digest, anything else by the artefact it means."""
-    digest = unhexed(subject_of(Path(target)).sha256) if os.path.lexists(target) else None
+    digest = _digest(target, me.progress) if os.path.lexists(target) else None
     if artefact is not None:
         if digest is None:
             raise UsageProblem("--as says which artefact a file must be", "name a file or folder to verify")

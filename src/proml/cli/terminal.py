@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from proml.errors import KeyProblem, UsageProblem
 
 # Progress shows on anything that takes longer; a flicker on anything shorter would only distract.
 PROGRESS_AFTER_SECONDS = 1.0
+PROGRESS_EVERY_SECONDS = 10.0
+Progress = Callable[[int, int], None]
 PIPE_WIDTH = 240
 
 # Characters that would let recorded text drive the terminal or reorder what is read.
@@ -67,9 +69,6 @@ class Markup(str):
     __slots__ = ()
 
 
-STATE_STYLES = {"recalled": "red", "failed": "red", "tainted": "red", "refused": "red", "valid": "green"}
-
-
 def short(digest: bytes | str) -> str:
     """The first digits of an id or digest, enough to name it among a ledger's artefacts."""
     text = digest if isinstance(digest, str) else "0x" + digest.hex()
@@ -82,14 +81,34 @@ def when(seconds: float) -> str:
 
 
 @contextmanager
-def busy(what: str) -> Iterator[None]:
-    """Show that something goes on: a spinner on a terminal, nothing elsewhere."""
+def busy(what: str) -> Iterator[Progress]:
+    """Show that something goes on: a spinner on a terminal, now and then a line elsewhere.
+
+    Gives what a fingerprint calls with the bytes and files done so far.
+    """
     error = Console(stderr=True)
     if not error.is_terminal:
-        yield
+        yield _Lines(what).hashed
         return
-    with error.status(what):
-        yield
+    with error.status(what) as spinner:
+        yield lambda size, files: spinner.update(f"{what} {_amount(size, files)}")
+
+
+class _Lines:
+    """Progress where nobody watches a terminal: a line after a second, then one every ten."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._next = time.monotonic() + PROGRESS_AFTER_SECONDS
+
+    def hashed(self, size: int, files: int) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + PROGRESS_EVERY_SECONDS
+            sys.stderr.write(f"proml: {self._what} {_amount(size, files)}\n")
+
+
+def _amount(size: int, files: int) -> str:
+    return f"{size / 1e9:.2f} GB in {files} file(s) read"
 
 
 def write_whole(path: Path, content: bytes) -> None:

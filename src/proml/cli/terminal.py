@@ -23,7 +23,7 @@ from proml.errors import KeyProblem, UsageProblem
 PROGRESS_AFTER_SECONDS = 1.0
 PROGRESS_EVERY_SECONDS = 10.0
 Progress = Callable[[int, int], None]
-PIPE_WIDTH = 240
+PIPE_WIDTH = 10_000
 
 # Characters that would let recorded text drive the terminal or reorder what is read.
 _UNSAFE = {

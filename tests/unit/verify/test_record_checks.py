@@ -65,6 +65,29 @@ def test_2_a_record_edited_in_storage_is_found(world: World, careless: bool) -> 
     assert verdict.conclusion is Conclusion.INVALID
 
 
+HOSTILE = {
+    "empty": b"",
+    "not JSON": b"\x00\xff",
+    "another document": b'{"type":"proml/sealed-record"}',
+    "deep": b'{"record":' + b"[" * 100_000,
+    "NaN": b'{"record":NaN}',
+    "duplicates": b'{"record":1,"record":2}',
+    "giant": b'{"record":"' + b"a" * (5 * 1024 * 1024) + b'"}',
+    "giant number": b'{"record":' + b"9" * 100_000 + b"}",
+    "half a surrogate pair": b'{"record":"\\ud800"}',
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE.keys())
+def test_2_hostile_bytes_in_place_of_a_record_are_found_and_do_no_harm(world: World, content: bytes) -> None:
+    data = world.dataset()
+    world.storage.kept[data.record] = content
+    world.storage.careless = True
+    verdict = world.verify(ById(data.artefact))
+    assert verdict.check(RECORDS).outcome is Outcome.INVALID
+    assert len(verdict.check(RECORDS).reason) < 1_000
+
+
 def test_2_a_storage_that_keeps_something_else_is_passed_over_and_noted(world: World) -> None:
     data = world.dataset()
     bad = Shelf({data.record: signs("no record")}, careless=True)

@@ -72,10 +72,15 @@ def outcomes(intents: list[Intent], receipt: Receipt) -> dict[int, tuple[str, st
 
 
 def is_on(intent: Intent, chronicle: Chronicle, organisation: int) -> bool:
-    """Whether what an intent asks for is in the chronicle already."""
-    if intent.what == STEP:
-        return chronicle.with_record(name_of(intent)) is not None
-    return intent.what == ANCHOR and chronicle.anchor(name_of(intent), organisation) is not None
+    """Whether the step or anchor that an intent asks for is on the ledger."""
+    if intent.what == ANCHOR:
+        return chronicle.anchor(name_of(intent), organisation) is not None
+    return is_on_step(intent, chronicle)
+
+
+def is_on_step(intent: Intent, chronicle: Chronicle) -> bool:
+    """Whether the very step that an intent asks for is on the ledger."""
+    return intent.what == STEP and chronicle.with_record(name_of(intent)) is not None
 
 
 def name_of(intent: Intent) -> bytes:

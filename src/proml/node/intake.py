@@ -366,7 +366,7 @@ def _input(entry: dict[str, Any]) -> tuple[Reference, str]:
 
 def _claimed(entry: dict[str, Any]) -> dict[str, Any]:
     subject = Subject(**entry["subject"])
-    return {"name": entry["name"] or subject.name, "kind": entry["kind"] or "file", **subject.document()}
+    return {**subject.document(), "name": entry["name"] or subject.name, "kind": entry["kind"] or "file"}
 
 
 def _when(at: float) -> str:

@@ -9,8 +9,8 @@ Invariants (docs/operating.md explains them to operators):
 * one nonce, one transaction; the same bytes are sent again, never different ones for a nonce that may
   be in a block;
 * unknown is never failed: only a final receipt settles an intent;
-* at most one effect per intent, because every step names the sequence it expects, and no anchor is signed
-  again before the nonce of its first transaction is used by another for good.
+* at most one effect per intent: every step names the sequence it expects, and nothing is signed again before
+  the nonce of its first transaction is used by another for good and the ledger does not have it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from pathlib import Path
 
 from proml.contracts.abi import MAX_STEPS
 from proml.core.call import AddKeyCall, RevokeKeyCall
+from proml.core.chronicle import Chronicle
 from proml.core.digest import hexed
 from proml.core.lifecycle import Lifecycle
 from proml.errors import JournalProblem, KeyProblem, LedgerProblem, StepRefused
 from proml.interfaces import Ledger, Receipt, SignedTransaction, Signer, Storage
-from proml.node.batching import KEY, STEP, is_on, key_document, name_of_key, next_call, outcomes
+from proml.node.batching import KEY, STEP, is_on, is_on_step, key_document, name_of_key, next_call, outcomes
 from proml.node.intake import Intake, take_in
 from proml.node.outbox import (
     DONE,
@@ -43,7 +44,7 @@ from proml.node.outbox import (
     Sent,
 )
 from proml.node.sealing import Sealer
-from proml.node.view import LedgerView, view_of
+from proml.node.view import chronicle_of, view_of
 
 FIRST_POLL_SECONDS = 0.005
 LAST_POLL_SECONDS = 1.0
@@ -115,7 +116,7 @@ class Publisher:
 
         self._claim_key()
         view = view_of(self._ledger, self._settings.lifecycles, self._signer.address)
-        self._settle_what_is_there(view, settle)
+        self._settle_what_is_there(view.chronicle, view.organisation, settle)
         sealer = Sealer(view, self._storage, self._outbox, self._settings.discoverable)
         before = {intent.id for intent in self._outbox.intents(INVALID)}
         Intake(self._outbox, self._storage, sealer, view).seal_drafts(taken.writing)
@@ -127,7 +128,8 @@ class Publisher:
         while waiting := self._outbox.intents(WAITING, limit=self._settings.items):
             self._sign(waiting)
             # Here the signed bytes are on the disk and nobody else has seen them; dying sends them later.
-            self._await_final(settle)
+            if self._await_final(settle):
+                self._settle_what_is_there(chronicle_of(self._ledger), view.organisation, settle)
         return Published(tuple(settled), taken.damage)
 
     def govern(self, call: AddKeyCall | RevokeKeyCall) -> Intent:
@@ -164,10 +166,15 @@ class Publisher:
             )
         self._outbox.set_sealing_key(key)
 
-    def _settle_what_is_there(self, view: LedgerView, settle: Callable[[Intent], None]) -> None:
-        """Settle what waits and is on the ledger all the same: this outbox is an older copy."""
+    def _settle_what_is_there(
+        self, chronicle: Chronicle, organisation: int, settle: Callable[[Intent], None]
+    ) -> None:
+        """Settle what waits and is on the ledger all the same.
+
+        Either this outbox is an older copy, or a transaction was given up too early.
+        """
         for intent in self._outbox.intents(WAITING):
-            if is_on(intent, view.chronicle, view.organisation):
+            if is_on(intent, chronicle, organisation):
                 self._outbox.settle_intent(intent.id, DONE)
                 settle(self._outbox.intent(intent.id))
 
@@ -181,8 +188,12 @@ class Publisher:
         with self._outbox.together():
             self._outbox.add_tx(sent, [intent.id for intent in items])
 
-    def _await_final(self, settle: Callable[[Intent], None]) -> None:
-        """Send what is not in a block, again if need be, until all of it is final and settled."""
+    def _await_final(self, settle: Callable[[Intent], None]) -> bool:
+        """Send what is not in a block, again if need be, until all of it is final and settled.
+
+        Returns whether a transaction was given up, so that its intents wait again.
+        """
+        given_up = False
         deadline = time.monotonic() + self._settings.patience
         pause = FIRST_POLL_SECONDS
         for sent in self._outbox.txs(*UNSETTLED):
@@ -198,6 +209,8 @@ class Publisher:
                     )
                 time.sleep(pause)
                 pause = min(2 * pause, LAST_POLL_SECONDS)
+            given_up = given_up or not self._outbox.intents(tx=sent.hash)
+        return given_up
 
     def _advance(self, hash_: bytes, settle: Callable[[Intent], None]) -> bool:
         """Take one transaction one step on; True when nothing is left to do for it."""
@@ -248,6 +261,10 @@ class Publisher:
         """Write the end of every intent of a final transaction, together with the transaction's own."""
         intents = self._outbox.intents(tx=sent.hash)
         ends = outcomes(intents, receipt)
+        if any(end == REFUSED for end, _ in ends.values()):
+            # What an earlier transaction of ours did, given up too early, is refused the second time.
+            chronicle = chronicle_of(self._ledger)
+            ends |= {each.id: (DONE, None) for each in intents if is_on_step(each, chronicle)}
         with self._outbox.together():
             self._outbox.update_tx(sent)
             for intent in intents:

@@ -19,7 +19,7 @@ from proml.capture.draft import (
     Used,
     encode,
 )
-from proml.core.call import Founder
+from proml.core.call import BatchCall, Founder
 from proml.core.consortium import ROLES, role_mask
 from proml.core.digest import hexed, sha256
 from proml.core.event import Acted, Anchored, Refused, Registered
@@ -106,6 +106,15 @@ class Place:
             sealer = Sealer(view, self.storage, outbox, ("model",))
             Intake(outbox, self.storage, sealer, view).seal_drafts(taken.writing)
             return outbox.intents()
+
+    def send(self, call: BatchCall, signer: LocalSigner) -> list[Any]:
+        """Another program sends a call, past this place's publisher; returns what came of it."""
+        transaction = self.memory.prepare(call, self.memory.nonce(signer.address))
+        signed = signer.sign_transaction(transaction)
+        self.memory.send(signed)
+        receipt = self.memory.receipt(signed.hash)
+        assert receipt is not None
+        return [placed.event for placed in receipt.events]
 
     # --- looking ------------------------------------------------------------------------------
 

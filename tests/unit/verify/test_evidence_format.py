@@ -11,7 +11,17 @@ from proml.core.digest import hexed, sha256
 from proml.core.document import canonical
 from proml.core.verdict import Conclusion
 from proml.errors import NotFound, RecordInvalid, StorageProblem, WrongLedger
-from proml.verify import Pins, Showing, check_evidence, enough, make_evidence, read_evidence, read_ledger
+from proml.verify import (
+    Pins,
+    Showing,
+    check_evidence,
+    enough,
+    evidence,
+    make_evidence,
+    read_evidence,
+    read_ledger,
+    scope,
+)
 from tests.unit.verify.world import DEVELOPER, PROFILES, Made, World
 
 Body = dict[str, Any]
@@ -311,6 +321,17 @@ def test_hostile_bodies_are_refused(hostile: bytes) -> None:
 def test_a_giant_is_refused_before_it_is_read() -> None:
     with pytest.raises(RecordInvalid, match="more than"):
         read_evidence(bytes(64 * 1024 * 1024 + 1))
+
+
+def test_a_file_that_would_be_too_large_is_not_made(
+    world: World, model: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "MAX_BYTES", 1_000)
+    with pytest.raises(RecordInvalid, match="would have"):
+        evidence_of(world, model, Showing())
+    monkeypatch.setattr(scope, "MAX_ARTEFACTS", 3)
+    with pytest.raises(RecordInvalid, match="too many"):
+        evidence_of(world, model, Showing())
 
 
 def test_hostile_text_changes_nothing_but_the_text(world: World, content: bytes) -> None:

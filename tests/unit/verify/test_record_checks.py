@@ -7,12 +7,13 @@ from proml.core.lifecycle_file import read_lifecycle
 from proml.core.verdict import (
     INPUTS,
     OBSERVATIONS,
+    RECALL,
     RECORDS,
     Conclusion,
     Outcome,
 )
 from proml.interfaces import Standing
-from proml.verify import ById
+from proml.verify import ById, judging
 from proml.verify.sheet import MAX_FINDINGS
 from tests.unit.verify.world import (
     ADMIN,
@@ -239,6 +240,14 @@ def test_6_a_lifecycle_upstream_whose_file_nobody_has_is_not_enough_evidence(wor
     model = world.story()
     known = [LIFECYCLES["model"], LIFECYCLES["run"]]
     assert outcomes(world.verify(ById(model.artefact), lifecycles=known)) == {INPUTS: "not checked"}
+
+
+def test_6_more_upstream_than_is_walked_is_not_enough_evidence(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "MAX_ARTEFACTS", 3)
+    verdict = world.verify(ById(world.story().artefact))
+    assert outcomes(verdict) == {INPUTS: "not checked", RECALL: "not checked"}
 
 
 def test_6_a_lineage_deeper_than_any_stack_is_walked(world: World) -> None:

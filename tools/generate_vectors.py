@@ -40,7 +40,7 @@ def main() -> int:
     made = {FOLDER / f"{name}.json": content_of(name) for name in FILES}
     if check:
         stale = [path for path, content in made.items() if not path.exists() or path.read_text() != content]
-        stale += [path for path in sorted(FOLDER.glob("*")) if path not in made]
+        stale += [path for path in sorted(FOLDER.glob("*.json")) if path not in made]
         for path in stale:
             print(f"{path} is stale: run python tools/generate_vectors.py")
         return 1 if stale else 0

@@ -18,8 +18,20 @@ from proml.errors import ConfigInvalid, ProjectMissing
 FOLDER = ".proml"
 CONFIG_FILE = "config.toml"
 LEDGER_FILE = "ledger.json"
+CHAIN = "chain"
 PROJECT_VARIABLE = "PROML_PROJECT"
 OFF_VARIABLE = "PROML_OFF"
+PASSPHRASE_VARIABLE = "PROML_PASSPHRASE_FILE"  # noqa: S105 -- the name of a variable, not a secret
+ANVIL_VARIABLE = "PROML_ANVIL"
+# Environment variables besides those of the settings, and what each does.
+VARIABLES = {
+    PROJECT_VARIABLE: "the folder of the project, in place of the nearest one with `.proml/` upwards",
+    OFF_VARIABLE: "set to anything but 0, false, no or off, capture records nothing and says nothing",
+    PASSPHRASE_VARIABLE: "a file whose content is the passphrase of the key, where nobody can be asked",
+    ANVIL_VARIABLE: "the program of the embedded chain, in place of the one on PATH or ProML's own copy",
+    "XDG_CACHE_HOME": "where ProML's own copy of that program is kept, in `proml/`; `~/.cache` if not set",
+    "NO_COLOR": "set to anything, terminals get no colours",
+}
 
 _FALSE = ("", "0", "false", "no", "off")
 _TRUE = ("1", "true", "yes", "on")
@@ -64,6 +76,11 @@ class Config:
     def storage(self) -> Path:
         """Folder of stored records and batches."""
         return self.folder / "storage"
+
+    @property
+    def chain(self) -> Path:
+        """Folder of the embedded chain, where this project is the one that has it."""
+        return self.folder / CHAIN
 
     @property
     def outbox(self) -> Path:

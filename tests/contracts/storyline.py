@@ -29,6 +29,7 @@ CAMPAIGN = settings(
     max_examples=1_500 if LONG else 45,
     stateful_step_count=120 if LONG else 60,
     deadline=None,
+    derandomize=not LONG,
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
 )

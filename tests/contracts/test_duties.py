@@ -1,5 +1,11 @@
 """Separation of duties: who did one step may not do another, however many did it in between."""
 
+import pytest
+from boa.environment import Env
+
+from proml.core.call import StepCall
+from proml.core.event import Step
+from proml.core.lifecycle import Rule, Table
 from proml.core.refusal import Reason
 from tests.contracts.cast import (
     APPROVER,
@@ -7,11 +13,13 @@ from tests.contracts.cast import (
     CONGLOMERATE,
     DATA,
     DEVELOPER,
+    FOUNDERS,
     LABELLER,
     OPERATOR,
     ORGANISATION,
     VERIFIER,
     act,
+    fresh,
     register,
 )
 from tests.contracts.deployed import place
@@ -102,3 +110,56 @@ def test_the_creator_of_something_else_is_not_the_creator_of_this(side: SideBySi
     candidate(side)
     model = candidate(side)
     side.make(CONGLOMERATE, act("model", "evaluate", model, [passed(side, model)]))
+
+
+# Action d performs duty d, action 10 + d may only be done by who never performed it.
+SIX_DUTIES = Table(
+    kind=1,
+    usable=0,
+    terminal=0,
+    recalled=0,
+    document=bytes(32),
+    rules=(
+        Rule(state=0, action=1, following=1, roles=2**64 - 1),
+        *(Rule(state=1, action=duty, following=1, roles=2**64 - 1, duty=duty) for duty in range(1, 7)),
+        *(Rule(state=1, action=10 + d, following=1, roles=2**64 - 1, differs=1 << d) for d in range(7)),
+    ),
+)
+
+
+def next_step(after: Step, action: int) -> StepCall:
+    return StepCall(after.artefact, 0, action, after.sequence + 1, fresh(), fresh())
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first performer", "second performer"])
+@pytest.mark.parametrize("duty", range(1, 7))
+def test_every_duty_has_a_place_of_its_own(env: Env, duty: int, first: bool) -> None:
+    side = SideBySide(env, FOUNDERS, 1, (SIX_DUTIES,))
+    step = side.make(OPERATOR, StepCall(fresh(), 1, 1, 1, fresh(), fresh()))
+    performers = (LABELLER, VERIFIER) if first else (VERIFIER, LABELLER)
+    for key in performers:
+        step = side.make(key, next_step(step, duty))
+    for other in range(1, 7):
+        asked = next_step(step, 10 + other)
+        if other == duty:
+            assert side.refusal(LABELLER, asked) is Reason.DUTY_CONFLICT
+            assert side.refusal(VERIFIER, asked) is Reason.DUTY_CONFLICT
+            step = side.make(OPERATOR, asked)
+        else:
+            step = side.make(LABELLER, asked)
+    assert side.refusal(OPERATOR, next_step(step, 10)) is Reason.DUTY_CONFLICT
+
+
+def test_one_organisation_may_perform_every_duty_and_then_none_of_the_others(env: Env) -> None:
+    side = SideBySide(env, FOUNDERS, 1, (SIX_DUTIES,))
+    step = side.make(OPERATOR, StepCall(fresh(), 1, 1, 1, fresh(), fresh()))
+    for key in (DATA, LABELLER, LABELLER, DATA):
+        for duty in range(1, 7):
+            step = side.make(key, next_step(step, duty))
+    for duty in range(1, 7):
+        for key in (DATA, LABELLER):
+            assert side.refusal(key, next_step(step, 10 + duty)) is Reason.DUTY_CONFLICT
+        step = side.make(VERIFIER, next_step(step, 10 + duty))
+    word = side.history.artefacts[step.artefact].word
+    assert word >> 248 == 0b111111
+    assert (word >> 152) % 2**96 == sum(ORGANISATION[DATA] << 16 * place for place in range(6))

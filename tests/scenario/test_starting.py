@@ -56,3 +56,29 @@ def test_a_project_without_a_ledger_says_how_to_get_one_and_records_all_the_same
     assert "this project has no ledger yet" in pushed.stderr
     assert "proml ledger join" in pushed.stderr
     assert "to publish       1" in _proml(tmp_path, "status").stdout
+
+
+def test_a_project_that_is_moved_takes_its_chain_along(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    assert _proml(first, "init").returncode == 0
+    (first / "digits.csv").write_text("1,2\n")
+    assert _proml(first, "register", "digits.csv", "--kind", "dataset", "--push").returncode == 0
+    assert _proml(first, "ledger", "down").returncode == 0
+    first.rename(second)
+
+    try:
+        assert "collected" in _proml(second, "show", "digits.csv").stdout
+    finally:
+        _proml(second, "ledger", "down")
+
+
+def test_a_chain_that_is_gone_is_named_and_the_project_still_answers(tmp_path: Path) -> None:
+    assert _proml(tmp_path, "init").returncode == 0
+    assert _proml(tmp_path, "ledger", "down").returncode == 0
+    (tmp_path / ".proml" / "chain").rename(tmp_path / "elsewhere")
+
+    status = _proml(tmp_path, "status")
+    assert status.returncode == 5
+    assert "to publish" in status.stdout
+    assert "there is no embedded chain in" in status.stdout

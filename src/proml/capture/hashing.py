@@ -8,7 +8,7 @@ reading fit into the time that SHA-256 takes anyway.
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from hashlib import sha256
 from queue import Empty, SimpleQueue
@@ -174,7 +174,7 @@ def _hash_pieces(
     return read, FileDigest(size, sha.digest() if sha else b"", fast.digest() if fast else None)
 
 
-def _pieces(fd: int, second: _Hash | None) -> Iterator[memoryview]:
+def _pieces(fd: int, second: _Hash | None) -> Generator[memoryview, None, None]:
     """Pieces of a file, each valid until the next; `second` hashes each once the caller is done with it."""
     if not hasattr(_of_thread, "buffer"):
         _of_thread.buffer = memoryview(bytearray(_PIECE))
@@ -186,7 +186,7 @@ def _pieces(fd: int, second: _Hash | None) -> Iterator[memoryview]:
             second.update(piece)
 
 
-def _overlapped(fd: int, second: _Hash | None) -> Iterator[memoryview]:
+def _overlapped(fd: int, second: _Hash | None) -> Generator[memoryview, None, None]:
     """The same with a thread that hashes for `second` and reads the next piece meanwhile."""
     todo: SimpleQueue[tuple[memoryview, memoryview] | None] = SimpleQueue()
     done: SimpleQueue[int | BaseException] = SimpleQueue()

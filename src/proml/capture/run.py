@@ -49,6 +49,7 @@ from proml.capture.draft import (
 )
 from proml.capture.environment import activity, environment
 from proml.capture.fingerprint import fingerprint
+from proml.capture.hashing import Progress
 from proml.capture.plain import plain, text
 from proml.config import Config
 from proml.core.digest import hexed
@@ -293,9 +294,12 @@ class Run:
         return f"Run({self.name!r}, {state}, {self.salt[:10]})"
 
 
-def subject_of(path: Path) -> Subject:
-    """Fingerprint a file or folder; FileRefused or NotFound say why it cannot be."""
-    found = fingerprint(path)
+def subject_of(path: Path, progress: Progress | None = None) -> Subject:
+    """Fingerprint a file or folder; FileRefused or NotFound say why it cannot be.
+
+    `progress` is called with the bytes and files read so far.
+    """
+    found = fingerprint(path, progress)
     blake3 = hexed(found.blake3) if found.blake3 else None
     return Subject(found.name, found.size, hexed(found.sha256), blake3, found.files)
 

@@ -9,14 +9,30 @@ from typing import Annotated
 import typer
 
 from proml.capture.run import subject_of
-from proml.cli.terminal import Markup, busy, emit_json, safe, say, short, table
-from proml.core.digest import unhexed
+from proml.cli.terminal import Markup, Progress, busy, emit_json, safe, say, short, table, write_whole
+from proml.core.digest import hexed, unhexed
 from proml.core.verdict import Conclusion, Outcome, Verdict
-from proml.errors import UsageProblem
+from proml.errors import NotFound, ProMLError, RecordInvalid, UsageProblem
+from proml.lifecycles import shipped
+from proml.node.exchange import evidence_of, receive
 from proml.node.gatekeeping import Policy, decide
 from proml.node.participant import Participant
 from proml.node.targets import artefact_meant
-from proml.verify import ByDigest, ById, LedgerGrounds, Target, read_ledger, verify
+from proml.trust import LedgerFile, read_ledger_file
+from proml.verify import (
+    ByDigest,
+    ById,
+    LedgerGrounds,
+    Pins,
+    Showing,
+    Target,
+    check_evidence,
+    enough,
+    read_evidence,
+    read_ledger,
+    verify,
+)
+from proml.verify.evidence import MAX_BYTES as MAX_EVIDENCE_BYTES
 
 EXIT_CODES = {Conclusion.VALID: 0, Conclusion.INVALID: 1, Conclusion.NOT_ENOUGH_EVIDENCE: 3}
 SIGNS = {
@@ -27,16 +43,37 @@ SIGNS = {
 }
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
-What = Annotated[str, typer.Argument(help="A file, folder, id, first digits of an id, or name.")]
+What = Annotated[
+    str, typer.Argument(metavar="TARGET", help="A file, folder, id, first digits of an id, or name.")
+]
 verify_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 gate_command = typer.Typer(add_completion=False, rich_markup_mode=None)
+evidence_command = typer.Typer(add_completion=False, rich_markup_mode=None)
+receive_command = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+# An evidence file begins like this (docs/evidence-format.md), so it need not be announced.
+EVIDENCE_BEGINS = b'{"digest":"0x'
 
 
 @verify_command.command("verify")
 def verify_target(
     target: What,
     artefact: Annotated[
-        str | None, typer.Option("--as", help="It must be this artefact (id or name).")
+        str | None, typer.Option("--as", metavar="ARTEFACT", help="It must be this artefact (id or name).")
+    ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            "--evidence", "-e", metavar="FILE", help="Check against this evidence file, without a node."
+        ),
+    ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option("--ledger", metavar="FILE", help="With --evidence: the ledger file you trust."),
+    ] = None,
+    block: Annotated[
+        str | None,
+        typer.Option("--block", metavar="HASH", help="With --evidence: hash of a block you trust."),
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -47,11 +84,20 @@ def verify_target(
 
         proml verify model.joblib
         proml verify deployed.joblib --as "fraud model"
+        proml verify model.joblib --evidence model.evidence --block 0x5f0c…
+        proml verify model.evidence
     """
-    me = Participant.open()
-    with busy("verifying …"):
-        grounds = read_ledger(me.ledger, me.ledger_file.profiles)
-        verdict = verify(grounds, [me.storage], me.lifecycles, _aim(me, grounds, target, artefact))
+    if evidence is None and _is_evidence(Path(target)):
+        evidence, target = Path(target), ""
+    with busy("verifying …") as hashed:
+        if evidence is not None:
+            digest = _digest(target, hashed) if target else None
+            verdict = _verify_offline(digest, evidence, ledger, block)
+        else:
+            me = Participant.open()
+            me.progress = hashed
+            grounds = read_ledger(me.ledger, me.ledger_file.profiles)
+            verdict = verify(grounds, [me.storage], me.lifecycles, _aim(me, grounds, target, artefact))
     if as_json:
         emit_json(verdict.document())
     else:
@@ -62,9 +108,14 @@ def verify_target(
 @gate_command.command("gate")
 def gate(
     target: What,
-    state: Annotated[list[str], typer.Option("--state", "-s", help="It must stand in one of these.")] = [],
+    state: Annotated[
+        list[str], typer.Option("--state", "-s", metavar="STATE", help="It must stand in one of these.")
+    ] = [],
     performed: Annotated[
-        list[str], typer.Option("--performed", "-p", help="ACTION or ACTION=N: made by N organisations.")
+        list[str],
+        typer.Option(
+            "--performed", "-p", metavar="ACTION[=N]", help="It was done, by at least N organisations (1)."
+        ),
     ] = [],
     complete: Annotated[bool, typer.Option("--complete", help="Every record must be here too.")] = False,
     as_json: Json = False,
@@ -78,7 +129,7 @@ def gate(
     """
     me = Participant.open()
     policy = Policy(tuple(state), dict(map(_performed, performed)), complete)
-    with busy("verifying …"):
+    with busy("verifying …") as me.progress:
         grounds = read_ledger(me.ledger, me.ledger_file.profiles)
         verdict = verify(grounds, [me.storage], me.lifecycles, _aim(me, grounds, target, None))
     lifecycle = me.lifecycle_of(grounds.chronicle, verdict.stand.artefact)
@@ -95,6 +146,69 @@ def gate(
         table(("", "demand", "found"), rows)
         say("[bold green]the gate opens[/]" if opens else "[bold red]the gate stays shut[/]")
     return 0 if opens else 1
+
+
+@evidence_command.command("evidence")
+def make_evidence_file(
+    target: What,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")],
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Whole records with their keys, not only what checks need.")
+    ] = False,
+    observations: Annotated[bool, typer.Option("--observations", help="Add the observations too.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Write one file with which anybody can check an artefact offline, without an account or a node.
+
+    It holds the history of the artefact and of all it derives from, and of the records that are here the
+    fields that the checks need. --everything adds the rest: another member can then `proml receive` it.
+
+        proml evidence model.joblib -o model.evidence
+        proml evidence data/ -o data.evidence --everything
+    """
+    me = Participant.open()
+    showing = Showing(batches=observations) if everything else Showing(choice=enough, batches=observations)
+    with busy("collecting evidence …"):
+        artefact = artefact_meant(me, me.chronicle(), target)
+        made = evidence_of(me, artefact, showing)
+        content = made.content
+    write_whole(output, content)
+    document = {
+        "file": str(output),
+        "bytes": len(content),
+        "artefact": hexed(artefact),
+        "records": len(made.records),
+        "block": made.tip.number,
+        "block hash": hexed(made.tip.hash),
+    }
+    if as_json:
+        emit_json(document)
+    else:
+        table(("", ""), list(document.items()))
+        say("Whoever trusts that block hash, got from another member, needs no node to check the file.")
+    return 0
+
+
+@receive_command.command("receive")
+def receive_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An evidence file made with --everything.")],
+    as_json: Json = False,
+) -> int:
+    """Take over the records of an evidence file from another organisation.
+
+    Only records that the ledger has a commitment to are kept. Afterwards their artefacts are found here
+    by name and by file, private ones too.
+
+        proml receive data.evidence
+    """
+    me = Participant.open()
+    with busy("comparing with the ledger …"):
+        new = receive(me, read_evidence(_content(file)))
+    if as_json:
+        emit_json({"new": new})
+    else:
+        say(f"{new} new record(s) and batch(es) kept")
+    return 0
 
 
 def show_verdict(verdict: Verdict) -> None:
@@ -126,9 +240,49 @@ def show_verdict(verdict: Verdict) -> None:
     say(f"[bold {colour}]{verdict.conclusion.value}[/]")
 
 
+def _verify_offline(digest: bytes | None, evidence: Path, ledger: Path | None, block: str | None) -> Verdict:
+    """Check an evidence file with what is pinned: a ledger file given, else the project's, if any."""
+    pinned = read_ledger_file(ledger) if ledger else _own_ledger_file()
+    try:
+        trusted = unhexed(block) if block else None
+    except RecordInvalid as error:
+        raise UsageProblem(f"--block {error.message}") from None
+    pins = Pins(pinned.terms, trusted, pinned.profiles) if pinned else Pins(block=trusted)
+    return check_evidence(_content(evidence), pins, shipped(), digest)
+
+
+def _own_ledger_file() -> LedgerFile | None:
+    try:
+        return Participant.open().ledger_file
+    except ProMLError:  # no project, or one without a ledger: the file is then checked on its own
+        return None
+
+
+def _digest(target: str, progress: Progress | None) -> bytes:
+    return unhexed(subject_of(Path(target), progress).sha256)
+
+
+def _is_evidence(path: Path) -> bool:
+    try:
+        if not path.is_file():
+            return False  # opening a pipe would wait for whoever writes to it
+        with path.open("rb") as file:
+            return file.read(len(EVIDENCE_BEGINS)) == EVIDENCE_BEGINS
+    except OSError:
+        return False
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_EVIDENCE_BYTES + 1)
+    except OSError as error:
+        raise NotFound(f"the evidence file {path} cannot be read: {error.strerror}") from error
+
+
 def _aim(me: Participant, grounds: LedgerGrounds, target: str, artefact: str | None) -> Target:
     """Bytes in hand by their digest, anything else by the artefact it means."""
-    digest = unhexed(subject_of(Path(target)).sha256) if os.path.lexists(target) else None
+    digest = _digest(target, me.progress) if os.path.lexists(target) else None
     if artefact is not None:
         if digest is None:
             raise UsageProblem("--as says which artefact a file must be", "name a file or folder to verify")

@@ -15,6 +15,7 @@ from proml.core.digest import hexed
 from proml.errors import JournalProblem, ProMLError
 from proml.journal import files, scan
 from proml.ledger.anvil_binary import find_anvil
+from proml.node.comparing import compare
 from proml.node.participant import Participant
 from proml.signing import key_address
 
@@ -50,6 +51,7 @@ def examine() -> list[Finding]:
         ("storage", _storage),
         ("ledger", _ledger),
         ("membership", _membership),
+        ("agreement", _agreement),
     ]
     for what, check in checks:
         findings.append(_guarded(what, partial(check, participant)))
@@ -128,3 +130,12 @@ def _membership(me: Participant) -> Finding:
             FAILED, "membership", "the ledger file names members wrongly", "get it again from a member"
         )
     return Finding(WELL, "membership", f"member {key.organisation}, {profile.name}")
+
+
+def _agreement(me: Participant) -> Finding:
+    found = compare(me)
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        hint = "somebody edited these files, or another machine publishes with this key"
+        return Finding(FAILED, "agreement", f"{found[0].where}: {found[0].text}{more}", hint)
+    return Finding(WELL, "agreement", "journal, storage and outbox say what the ledger has")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from proml.cli.terminal import emit_json, safe, say, short, table, when
+from proml.cli.terminal import emit_json, safe, say, short, table, when, write_whole
 from proml.core.chronicle import Chronicle, Transition
 from proml.core.digest import ZERO, hexed
 from proml.core.lineage import lineage as lineage_of
@@ -132,10 +132,7 @@ def lineage(
     if output is None:
         sys.stdout.write(drawn if drawn.endswith("\n") else drawn + "\n")
         return 0
-    try:
-        output.write_text(drawn, encoding="utf-8")
-    except OSError as error:
-        raise NotFound(f"{output} cannot be written: {error.strerror}") from error
+    write_whole(output, drawn.encode("utf-8"))
     say(f"wrote {safe(output)}")
     return 0
 

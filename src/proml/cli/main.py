@@ -1,9 +1,7 @@
 """The `proml` command: finds the command asked for, runs it, and turns errors into a sentence and a hint.
 
 Only the module of the command that runs is imported, and none for `proml --help`, which has to be there
-at once. Exit codes are part of the interface (docs/reference.md): 0 done; 1 the answer is no; 2 the call
-is wrong; 3 not enough evidence; 4 nothing of that name; 5 ledger; 6 refused by the ledger; 7 journal;
-8 key; 9 storage; 10 busy; 70 a fault of ProML; 130 interrupted.
+at once.
 """
 
 from __future__ import annotations
@@ -18,6 +16,22 @@ from importlib import import_module
 from proml.errors import ProMLError, UsageProblem
 
 INTERRUPTED = 130
+# Part of the interface: no number ever changes its meaning. `exec` ends with its command's own code.
+EXIT_CODES = {
+    0: "done; the answer is yes",
+    1: "the answer is no: a verdict is invalid, a gate stays shut, something examined is wrong",
+    2: "the call, a setting or a file it names is wrong; nothing was done",
+    3: "not enough evidence to say yes or no",
+    4: "nothing answers to that name, path or digest",
+    5: "the ledger is away, or is not the one this project trusts",
+    6: "the ledger refused a step, or an item could not be sent; the rest was done",
+    7: "a journal is damaged, too new, or cannot be written",
+    8: "a key cannot be read, unlocked or used",
+    9: "stored bytes are missing or wrong, or cannot be written",
+    10: "another process holds what this one needs",
+    70: "a fault of ProML itself",
+    INTERRUPTED: "interrupted by Ctrl-C",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,7 @@ SECTIONS: dict[str, dict[str, Command]] = {
         ),
         "register": Command("record", "Register a file or folder as an artefact"),
         "act": Command("record", "Make a step: proml act approve model.joblib"),
+        "journal": Command("journal", "status, verify, repair: what was recorded on this machine"),
         "push": Command("record", "Take everything recorded here to the ledger"),
     },
     "Look": {

@@ -125,7 +125,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{count} {name}" for name, count in value.items()) or "none"
     if isinstance(value, list):
-        return "\n".join(value) or "none"
+        return ", ".join(value) or "none"
     return str(value)
 
 

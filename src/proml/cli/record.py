@@ -85,7 +85,8 @@ def register(
     where = None if path == "-" else Path(path)
     if where is None and not name:
         raise UsageProblem("an artefact without bytes needs a name", "add --name")
-    salt = me.register(where, kind, name, _inputs(me, inputs), content)
+    with busy("fingerprinting …") as me.progress:
+        salt = me.register(where, kind, name, _inputs(me, inputs), content)
     return _noted(me, {"salt": salt, "kind": kind}, f"noted: register {kind} {name or path}", push, as_json)
 
 
@@ -118,7 +119,8 @@ def act(
     """
     me = Participant.open(passphrase=ask_passphrase)
     content = Content(_pairs(param), _pairs(metric), _pairs(claim))
-    me.act(_target(me, target), action, subject, _inputs(me, inputs), content)
+    with busy("fingerprinting …") as me.progress:
+        me.act(_target(me, target), action, subject, _inputs(me, inputs), content)
     return _noted(me, {"action": action, "target": target}, f"noted: {action} {target}", push, as_json)
 
 
@@ -227,6 +229,7 @@ def _noted(me: Participant, document: dict[str, Any], text: str, push: bool, as_
 
 
 def _push(me: Participant, as_json: bool) -> int:
+    me.signer  # noqa: B018 -- asks for the passphrase, if there is one, before the spinner turns
     with busy("publishing …"):
         published = me.push()
     if as_json:

@@ -7,8 +7,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from proml.errors import KeyProblem
+from proml.config import PASSPHRASE_VARIABLE
+from proml.errors import KeyProblem, UsageProblem
 
-PASSPHRASE_FILE = "PROML_PASSPHRASE_FILE"  # noqa: S105 -- the name of a variable, not a secret
 # Progress shows on anything that takes longer; a flicker on anything shorter would only distract.
 PROGRESS_AFTER_SECONDS = 1.0
-PIPE_WIDTH = 240
+PROGRESS_EVERY_SECONDS = 10.0
+Progress = Callable[[int, int], None]
+PIPE_WIDTH = 10_000
 
 # Characters that would let recorded text drive the terminal or reorder what is read.
 _UNSAFE = {
@@ -67,9 +69,6 @@ class Markup(str):
     __slots__ = ()
 
 
-STATE_STYLES = {"recalled": "red", "failed": "red", "tainted": "red", "refused": "red", "valid": "green"}
-
-
 def short(digest: bytes | str) -> str:
     """The first digits of an id or digest, enough to name it among a ledger's artefacts."""
     text = digest if isinstance(digest, str) else "0x" + digest.hex()
@@ -82,14 +81,50 @@ def when(seconds: float) -> str:
 
 
 @contextmanager
-def busy(what: str) -> Iterator[None]:
-    """Show that something goes on: a spinner on a terminal, nothing elsewhere."""
+def busy(what: str) -> Iterator[Progress]:
+    """Show that something goes on: a spinner on a terminal, now and then a line elsewhere.
+
+    Gives what a fingerprint calls with the bytes and files done so far.
+    """
     error = Console(stderr=True)
     if not error.is_terminal:
-        yield
+        yield _Lines(what).hashed
         return
-    with error.status(what):
-        yield
+    with error.status(what) as spinner:
+        yield lambda size, files: spinner.update(f"{what} {_amount(size, files)}")
+
+
+class _Lines:
+    """Progress where nobody watches a terminal: a line after a second, then one every ten."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._next = time.monotonic() + PROGRESS_AFTER_SECONDS
+
+    def hashed(self, size: int, files: int) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + PROGRESS_EVERY_SECONDS
+            sys.stderr.write(f"proml: {self._what} {_amount(size, files)}\n")
+
+
+def _amount(size: int, files: int) -> str:
+    return f"{size / 1e9:.2f} GB in {files} file(s) read"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all.
+
+    Raises:
+        UsageProblem: when it cannot be written there; what stood there before is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise UsageProblem(f"{path} cannot be written: {error.strerror}") from error
 
 
 def ask_passphrase() -> str:
@@ -98,21 +133,21 @@ def ask_passphrase() -> str:
     Raises:
         KeyProblem: when there is neither.
     """
-    named = os.environ.get(PASSPHRASE_FILE)
+    named = os.environ.get(PASSPHRASE_VARIABLE)
     if named:
         try:
             return Path(named).read_text(encoding="utf-8").rstrip("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise KeyProblem(f"the passphrase file {named} cannot be read: {error}") from error
     if not sys.stdin.isatty():
-        raise KeyProblem("the key needs a passphrase", f"set {PASSPHRASE_FILE} to a file that holds it")
+        raise KeyProblem("the key needs a passphrase", f"set {PASSPHRASE_VARIABLE} to a file that holds it")
     return getpass.getpass("Passphrase: ")
 
 
 def new_passphrase() -> str:
     """A new passphrase, typed twice unless it comes from PROML_PASSPHRASE_FILE."""
     first = ask_passphrase()
-    if PASSPHRASE_FILE not in os.environ and getpass.getpass("Again: ") != first:
+    if PASSPHRASE_VARIABLE not in os.environ and getpass.getpass("Again: ") != first:
         raise KeyProblem("the two passphrases differ", "nothing was made; try again")
     if not first:
         raise KeyProblem("the passphrase is empty", "leave --passphrase away for a key without one")

@@ -130,6 +130,8 @@ def _check_json(value: Any, depth: int) -> bool:
     """Raise unless `value` has a canonical form; return whether `_WRITER` writes it too."""
     if depth < 0:
         raise RecordInvalid("JSON nested too deeply")
+    if type(value) is str and value.isascii():
+        return True  # most of what there is, without another call
     ordinary = True
     if isinstance(value, list | tuple):
         for item in value:
@@ -138,9 +140,11 @@ def _check_json(value: Any, depth: int) -> bool:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise RecordInvalid(f"JSON object key {key!r} is not a string")
-            _check_text(key)
-            # Of other keys the order may differ: code points there, UTF-16 units in RFC 8785.
-            ordinary = _check_json(item, depth - 1) and key.isascii() and ordinary
+            if not key.isascii():
+                # The order may differ: code points there, UTF-16 units in RFC 8785.
+                _check_text(key)
+                ordinary = False
+            ordinary = _check_json(item, depth - 1) and ordinary
     else:
         return _check_scalar(value)
     return ordinary

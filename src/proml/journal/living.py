@@ -16,6 +16,11 @@ def living(folder: Path) -> set[bytes]:
 
     Where the file system cannot tell, a file counts as living.
     """
+    return {name for name, alive in writers(folder).items() if alive}
+
+
+def writers(folder: Path) -> dict[bytes, bool]:
+    """Every file there is, by its id, and whether it is living."""
     headers: dict[bytes, Header] = {}
     locked = set()
     for file in files(folder):
@@ -30,7 +35,7 @@ def living(folder: Path) -> set[bytes]:
         except (NotFound, JournalProblem):
             continue  # removed since the folder was listed, or not to be opened
     living_writers = {_first_file(name, headers) for name in locked}
-    return {name for name in headers if _first_file(name, headers) in living_writers}
+    return {name: _first_file(name, headers) in living_writers for name in headers}
 
 
 def _first_file(name: bytes, headers: dict[bytes, Header]) -> bytes:

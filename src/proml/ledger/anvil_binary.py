@@ -29,15 +29,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from proml.config import ANVIL_VARIABLE
 from proml.errors import LedgerProblem, ProMLError
 
 VERSION = "1.7.1"
-_ENVIRONMENT = "PROML_ANVIL"
 _SCOPE = "@foundry-rs"
 # ELF, and the four ways a Mach-O file may begin (64 bit in both byte orders, universal in both).
 _NATIVE = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe", b"\xbe\xba\xfe\xca")
 _INSTALL_SECONDS = 600
-_OWN_COPY_HINT = f"or set {_ENVIRONMENT} to the path of an anvil {VERSION} program"
+_OWN_COPY_HINT = f"or set {ANVIL_VARIABLE} to the path of an anvil {VERSION} program"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ def find_anvil() -> Path:
     Raises:
         LedgerProblem: there is none, and it cannot be installed; the hint says what to do.
     """
-    named = os.environ.get(_ENVIRONMENT)
+    named = os.environ.get(ANVIL_VARIABLE)
     if named:
         program = _native(Path(named))
         if program is None or not _right_version(program):
             raise LedgerProblem(
-                f"{_ENVIRONMENT} names {named!r}, which is not an anvil {VERSION} program",
+                f"{ANVIL_VARIABLE} names {named!r}, which is not an anvil {VERSION} program",
                 "name the program itself, not Node's script around it, or unset the variable",
             )
         return program

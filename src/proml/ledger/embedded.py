@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from proml.errors import LedgerProblem
+from proml.errors import LedgerProblem, NotFound
 from proml.ledger.anvil import EmbeddedChain
 from proml.ledger.evm import EvmLedger
 from proml.ledger.rpc import Rpc, RpcError
@@ -69,7 +69,12 @@ def send_through(chain: EmbeddedChain, raw: bytes) -> None:
 
 def open_ledger(file: LedgerFile) -> EvmLedger:
     """Start the embedded chain of a ledger file if need be, and check that it is the pinned one."""
-    chain = EmbeddedChain(Path(file.location))
+    try:
+        chain = EmbeddedChain(Path(file.location))
+    except NotFound as problem:
+        raise LedgerProblem(
+            problem.message, "was it moved? `reach` in .proml/ledger.json says where it is looked for"
+        ) from problem
     ledger = EvmLedger(RevivingRpc(chain), file.terms, partial(send_through, chain))
     ledger.check()
     return ledger

@@ -9,6 +9,7 @@ members agreed on is the chain's business; that its history is complete shows in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from proml.contracts.abi import ARTEFACT, decode_event, decode_refusal, encode_call
@@ -17,8 +18,9 @@ from proml.core.digest import hexed, keccak256, unhexed
 from proml.core.event import Block, Placed
 from proml.core.patricia import StateProof
 from proml.core.refusal import Reason
-from proml.errors import LedgerProblem, RecordInvalid, WrongLedger
+from proml.errors import LedgerProblem, WrongLedger
 from proml.interfaces import Receipt, SignedTransaction, Standing, Terms, Transaction
+from proml.ledger.answers import content, quantity, strictly
 from proml.ledger.rpc import Questions, Rpc, RpcError
 from proml.ledger.state_proof import fetch_state_proof
 from proml.trust import LedgerFile
@@ -57,7 +59,7 @@ class EvmLedger:
 
     def check(self) -> None:
         """Raise WrongLedger unless the chain id, the genesis and the contract's code are the pinned ones."""
-        found = int(self._rpc.call("eth_chainId"), 16)
+        found = quantity(self._rpc.call("eth_chainId"))
         if found != self._terms.chain_id:
             raise WrongLedger(
                 f"the chain has id {found}, the project trusts {self._terms.chain_id}",
@@ -66,7 +68,7 @@ class EvmLedger:
         genesis = self._header("0x0")
         if genesis is None or genesis.hash != self._terms.genesis:
             raise WrongLedger("the chain begins with another block than the project trusts", _ANOTHER_HINT)
-        code = bytes.fromhex(self._rpc.call("eth_getCode", [hexed(self._terms.contract), "latest"])[2:])
+        code = content(self._rpc.call("eth_getCode", [hexed(self._terms.contract), "latest"]))
         if keccak256(code) != self._terms.code:
             what = "no contract" if not code else "another contract"
             raise WrongLedger(f"there is {what} at {hexed(self._terms.contract)}", _ANOTHER_HINT)
@@ -95,13 +97,13 @@ class EvmLedger:
                     raise
                 step = max(1, step // 2)
                 continue
-            yield from self._placed(logs)
+            yield from self._placed(logs, first, until)
             first = until + 1
 
     def standing(self, artefact: bytes) -> Standing | None:
         """Word and head of an artefact at the newest block."""
         call = {"to": hexed(self._terms.contract), "data": hexed(ARTEFACT + artefact)}
-        answer = bytes.fromhex(self._rpc.call("eth_call", [call, "latest"])[2:])
+        answer = content(self._rpc.call("eth_call", [call, "latest"]))
         if len(answer) != 64:
             raise LedgerProblem("the contract's answer about an artefact has not 64 bytes")
         word = int.from_bytes(answer[:32], "big")
@@ -109,13 +111,14 @@ class EvmLedger:
 
     def nonce(self, key: bytes) -> int:
         """How many transactions of a key are in blocks."""
-        return int(self._rpc.call("eth_getTransactionCount", [hexed(key), "latest"]), 16)
+        return quantity(self._rpc.call("eth_getTransactionCount", [hexed(key), "latest"]))
 
     def prepare(self, call: ContractCall, nonce: int) -> Transaction:
         """The transaction for a call, with present fees: twice the base fee, and the node's usual tip."""
         latest = self._rpc.call("eth_getBlockByNumber", ["latest", False])
-        base = int(latest.get("baseFeePerGas", "0x0"), 16)
-        tip = int(self._rpc.call("eth_maxPriorityFeePerGas"), 16) if base else 0
+        with strictly("eth_getBlockByNumber"):
+            base = quantity(latest.get("baseFeePerGas", "0x0"))
+        tip = quantity(self._rpc.call("eth_maxPriorityFeePerGas")) if base else 0
         return Transaction(
             chain_id=self._terms.chain_id,
             nonce=nonce,
@@ -133,19 +136,24 @@ class EvmLedger:
     def receipt(self, transaction: bytes) -> Receipt | None:
         """The receipt of a transaction, None while it is in no block."""
         found = self._rpc.call("eth_getTransactionReceipt", [hexed(transaction)])
-        if found is None:
+        # Some nodes give a receipt without a block while the transaction waits.
+        if found is None or (isinstance(found, dict) and found.get("blockNumber") is None):
             return None
-        number = int(found["blockNumber"], 16)
+        with strictly("eth_getTransactionReceipt"):
+            number, block_hash = quantity(found["blockNumber"]), unhexed(found["blockHash"])
+            succeeded, gas_used = quantity(found["status"]) == 1, quantity(found["gasUsed"])
+            logs, about = list(found["logs"]), unhexed(found["transactionHash"])
+        if about != transaction:
+            raise LedgerProblem("the ledger answered with the receipt of another transaction", "try again")
         block = self._header(hex(number))
-        if block is None or block.hash != unhexed(found["blockHash"]):
+        if block is None or block.hash != block_hash:
             return None  # the chain moved between the two answers: ask again
-        succeeded = int(found["status"], 16) == 1
         return Receipt(
             transaction=transaction,
             block=block,
             succeeded=succeeded,
-            gas_used=int(found["gasUsed"], 16),
-            events=tuple(self._placed(found["logs"])),
+            gas_used=gas_used,
+            events=tuple(self._placed(logs, number, number)),
             reason=None if succeeded else self._reason(transaction, number),
         )
 
@@ -157,15 +165,23 @@ class EvmLedger:
         return fetch_state_proof(self._rpc, self._terms.contract, slots, number)
 
     def _reason(self, transaction: bytes, number: int) -> Reason | None:
-        """Why a transaction failed: the same call once more, on the state before its block."""
+        """Why a transaction failed: the same call once more, on the state before its block.
+
+        Where that succeeds, something in its own block made it fail (a key that ended with it), so the call
+        is made on the state after it too.
+        """
         sent = self._rpc.call("eth_getTransactionByHash", [hexed(transaction)])
         if sent is None:
             return None
-        call = {name: sent[name] for name in ("from", "to", "gas")} | {"data": sent["input"]}
-        try:
-            self._rpc.call("eth_call", [call, hex(number - 1)])
-        except RpcError as error:
-            return decode_refusal(error.revert)
+        with strictly("eth_getTransactionByHash"):
+            call = {name: sent[name] for name in ("from", "to", "gas")} | {"data": sent["input"]}
+        for state in (number - 1, number):
+            try:
+                self._rpc.call("eth_call", [call, hex(state)])
+            except RpcError as error:
+                reason = decode_refusal(error.revert)
+                if reason is not None:
+                    return reason
         return None
 
     def _logs(self, first: int, last: int) -> list[dict[str, Any]]:
@@ -175,34 +191,39 @@ class EvmLedger:
             raise LedgerProblem("the ledger answered eth_getLogs with something else than a list")
         return logs
 
-    def _placed(self, logs: list[dict[str, Any]]) -> Iterator[Placed]:
-        wanted = {int(log["blockNumber"], 16) for log in logs}
-        self._fetch_blocks(sorted(wanted - self._blocks.keys()))
-        contract = hexed(self._terms.contract)
-        for log in sorted(logs, key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16))):
-            if log["address"].lower() != contract or log.get("removed"):
-                raise LedgerProblem("the ledger answered with a log of another contract, or a removed one")
-            number, hash_ = int(log["blockNumber"], 16), unhexed(log["blockHash"])
-            if self._blocks[number].hash != hash_:
-                self._fetch_blocks([number])  # reorganised since it was kept
-                if self._blocks[number].hash != hash_:
-                    raise LedgerProblem(f"a log names another block {number} than the chain has", "try again")
-            topics = [unhexed(topic) for topic in log["topics"]]
-            event = decode_event(topics, bytes.fromhex(log["data"][2:]))
-            yield Placed(
-                event, self._blocks[number], unhexed(log["transactionHash"]), int(log["logIndex"], 16)
+    def _placed(self, logs: list[dict[str, Any]], first: int, last: int) -> Iterator[Placed]:
+        with strictly("a log"):
+            places = [(quantity(log["blockNumber"]), quantity(log["logIndex"])) for log in logs]
+        if len(set(places)) != len(places) or any(not first <= number <= last for number, _ in places):
+            raise LedgerProblem(
+                "the ledger answered with a log twice, or of a block not asked for", "try again"
             )
+        self._fetch_blocks(sorted({number for number, _ in places} - self._blocks.keys()))
+        for (number, index), log in sorted(zip(places, logs, strict=True), key=itemgetter(0)):
+            with strictly("a log"):
+                yield self._place(log, number, index)
+
+    def _place(self, log: dict[str, Any], number: int, index: int) -> Placed:
+        if log["address"].lower() != hexed(self._terms.contract) or log.get("removed"):
+            raise LedgerProblem("the ledger answered with a log of another contract, or a removed one")
+        hash_ = unhexed(log["blockHash"])
+        if self._blocks[number].hash != hash_:
+            self._fetch_blocks([number])  # reorganised since it was kept
+            if self._blocks[number].hash != hash_:
+                raise LedgerProblem(f"a log names another block {number} than the chain has", "try again")
+        event = decode_event([unhexed(topic) for topic in log["topics"]], content(log["data"]))
+        return Placed(event, self._blocks[number], unhexed(log["transactionHash"]), index)
 
     def _fetch_blocks(self, numbers: list[int]) -> None:
         answers = self._rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
         for number, answer in zip(numbers, answers, strict=True):
             if not isinstance(answer, dict):
                 raise LedgerProblem(f"the ledger has a log in block {number} but not the block")
-            self._blocks[number] = _block(answer)
+            self._blocks[number] = _block(answer, number)
 
     def _header(self, which: str) -> Block | None:
         answer = self._rpc.call("eth_getBlockByNumber", [which, False])
-        return None if answer is None else _block(answer)
+        return None if answer is None else _block(answer, None if which == "latest" else int(which, 16))
 
     def _send_raw(self, raw: bytes) -> None:
         try:
@@ -228,11 +249,12 @@ def gas_bound(call: ContractCall) -> int:
     return GAS_CALL + GAS_ANCHOR * len(call.anchors) + steps
 
 
-def _block(answer: dict[str, Any]) -> Block:
-    try:
-        return Block(int(answer["number"], 16), unhexed(answer["hash"]), int(answer["timestamp"], 16))
-    except (KeyError, TypeError, ValueError, RecordInvalid) as error:
-        raise LedgerProblem("the ledger answered with a block this program cannot read") from error
+def _block(answer: dict[str, Any], asked: int | None) -> Block:
+    with strictly("eth_getBlockByNumber"):
+        block = Block(quantity(answer["number"]), unhexed(answer["hash"]), quantity(answer["timestamp"]))
+    if asked is not None and block.number != asked:
+        raise LedgerProblem(f"the ledger answered with block {block.number} in place of {asked}", "try again")
+    return block
 
 
 def open_ledger(file: LedgerFile) -> EvmLedger:

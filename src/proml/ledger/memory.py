@@ -14,6 +14,7 @@ from coincurve import PublicKey
 from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
+from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 
 from proml.contracts.abi import decode_call, encode_call
 from proml.contracts.consent import consent_digest
@@ -103,8 +104,7 @@ class MemoryLedger:
         transaction = keccak256(signed.raw)
         if transaction in self._receipts:
             return
-        fields: dict[str, Any] = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
-        sender = bytes.fromhex(Account.recover_transaction(signed.raw)[2:])
+        fields, sender = _read(signed.raw)
         if fields["chainId"] != self._terms.chain_id or bytes(fields["to"]) != self._terms.contract:
             raise LedgerProblem("the transaction is for another chain or contract")
         if fields["nonce"] != self.nonce(sender):
@@ -182,3 +182,12 @@ def apply(
             return shared.cancel(call, asked.number)
         case LeaveCall():
             return shared.leave(call)
+
+
+def _read(raw: bytes) -> tuple[dict[str, Any], bytes]:
+    """The fields of a signed transaction and the address of who signed it."""
+    try:
+        fields: dict[str, Any] = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+        return fields, bytes.fromhex(Account.recover_transaction(raw)[2:])
+    except (ValueError, TypeError, IndexError, RLPException) as error:
+        raise LedgerProblem(f"this is no signed transaction: {error}") from error

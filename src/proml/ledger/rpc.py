@@ -14,6 +14,7 @@ Source of the format: JSON-RPC 2.0 specification, sections 4 to 6.
 
 import itertools
 import time
+import weakref
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -90,6 +91,8 @@ class Rpc:
             # Loading certificates takes longer than a call, and plain http has no use for them.
             verify=url.lower().startswith("https:"),
         )
+        # Whoever lets go of this need not remember to close it.
+        weakref.finalize(self, self._client.close)
 
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
         """Make one call and return its result, as parsed JSON.

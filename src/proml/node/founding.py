@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from proml.config import CONFIG_FILE, FOLDER, Config, load
+from proml.config import CHAIN, CONFIG_FILE, FOLDER, Config, load
 from proml.core.call import Founder
 from proml.core.consortium import ROLES, role_mask
 from proml.core.lifecycle import Table
@@ -24,7 +24,6 @@ from proml.lifecycles import shipped
 from proml.signing import LocalSigner, create_key, key_address, throwaway_key
 from proml.trust import LedgerFile, Profile, new_profile, read_ledger_file, write_ledger_file
 
-CHAIN = "chain"
 # One sealer and its log: a block is final as soon as it is there (docs/decisions/0002-embedded-chain.md).
 EMBEDDED_FINALITY = 1
 ALONE = Governance(threshold=1)
@@ -95,7 +94,7 @@ def found_embedded(config: Config, members: Sequence[Member], rules: Governance 
         LedgerProblem: when the chain cannot be started or there is one already.
     """
     founders, profiles = _founders(members, rules)
-    chain = EmbeddedChain.create(config.folder / CHAIN)
+    chain = EmbeddedChain.create(config.chain)
     chain.up()
     terms = found(
         RevivingRpc(chain),

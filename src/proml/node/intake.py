@@ -13,13 +13,18 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from proml.capture.draft import (
+    FAILED,
+    FINISHED,
     Draft,
     EnvironmentSeen,
     Observed,
@@ -36,11 +41,11 @@ from proml.capture.draft import (
 from proml.capture.plain import plain
 from proml.core.call import AnchorCall
 from proml.core.digest import hexed, sha256, unhexed
-from proml.core.proof import MAX_OBSERVATIONS, ObservationBatch
+from proml.core.proof import MAX_BATCH_BYTES, MAX_OBSERVATIONS, ObservationBatch
 from proml.errors import JournalProblem, NotFound, ProMLError, RecordInvalid, UsageProblem
 from proml.interfaces import Storage
 from proml.journal import read
-from proml.journal.living import living
+from proml.journal.living import writers
 from proml.node.outbox import INVALID, Outbox
 from proml.node.sealing import Sealer, Statement, anchor_document
 from proml.node.view import LedgerView, registering_action
@@ -48,29 +53,46 @@ from proml.node.view import LedgerView, registering_action
 KILLED = "its process ended without closing the run"
 # One SQLite transaction per this many journal entries keeps memory flat and a crash cheap.
 TAKE_AT_ONCE = 5_000
+# Half of what a batch may have: canonical JSON of numbers may be longer than what is counted here.
+BATCH_BYTES = MAX_BATCH_BYTES // 2
 
 
-def take_in(folder: Path, outbox: Outbox) -> tuple[int, list[JournalProblem]]:
-    """Copy what is new in the journal into the outbox.
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What taking in came to.
 
-    Returns:
-        How many entries were new, and what is damaged or missing; damage holds nothing else up.
+    Attributes:
+        count: how many entries were new.
+        writing: ids of journal files that may hold more than was read, now or later.
+        damage: what is damaged or missing; it holds nothing else up.
     """
+
+    count: int
+    writing: frozenset[bytes]
+    damage: tuple[JournalProblem, ...]
+
+
+def take_in(folder: Path, outbox: Outbox) -> Taken:
+    """Copy what is new in the journal into the outbox."""
+    # Asked before reading: of a file nobody writes any more, everything is then read. One that was begun
+    # since may have been read only in part.
+    before = writers(folder)
+    writing = {file for file, alive in before.items() if alive}
     problems: list[JournalProblem] = []
     entries = read(folder, outbox.cursors(), problems)
-    taken = 0
+    count = 0
     while True:
+        reached = {}
         with outbox.together():
-            count = 0
-            for entry in entries:
+            for entry in islice(entries, TAKE_AT_ONCE):
                 outbox.add_draft(_run_of(entry.payload), entry.payload, entry.file_id)
-                outbox.set_cursor(entry.file_id, entry.reach)
+                reached[entry.file_id] = entry.reach
                 count += 1
-                if count == TAKE_AT_ONCE:
-                    break
-        taken += count
-        if count < TAKE_AT_ONCE:
-            return taken, problems
+            for file, reach in reached.items():
+                outbox.set_cursor(file, reach)
+        writing |= reached.keys() - before.keys()
+        if not reached:
+            return Taken(count, frozenset(writing), tuple(problems))
 
 
 def _run_of(payload: bytes) -> str | None:
@@ -91,27 +113,27 @@ class Intake:
         self._sealer = sealer
         self._view = view
 
-    def seal_drafts(self, journal: Path) -> None:
-        """Seal everything that was taken in, as far as it is complete."""
-        alive = living(journal)
+    def seal_drafts(self, writing: frozenset[bytes]) -> None:
+        """Seal everything that was taken in, as far as it is complete; `writing` is `Taken.writing`."""
         with self._outbox.together():
             drafts = self._read_drafts()
-            self._complete(drafts, alive)
-            environments = {d.run: d.environment for _, d in drafts if isinstance(d, EnvironmentSeen)}
-            observed: dict[str, list[Observed]] = {}
+            self._complete(drafts, writing)
+            # Several processes may have written to one run, and their files come one after the other: what
+            # all of them said goes before the end of the run.
+            told: dict[str, list[Draft]] = {}
             for _, draft in drafts:
-                if isinstance(draft, Observed):
-                    observed.setdefault(draft.run, []).append(draft)
+                if isinstance(draft, EnvironmentSeen | Used | Produced | Observed):
+                    told.setdefault(draft.run, []).append(draft)
+            for _, draft in drafts:
+                if isinstance(draft, RunStarted):
+                    self._start(draft, told)
                 elif isinstance(draft, RunEnded):
-                    # What was measured goes first, so that the run's end can name its anchors.
-                    self._anchor(draft.run, observed.pop(draft.run, []))
+                    self._tell(draft.run, told.pop(draft.run, []))
                     self._end(draft)
                 elif isinstance(draft, StepAsked):
-                    self._try(f"{draft.action} {draft.kind}", draft.at, lambda d=draft: self._ask(d))
-                else:
-                    self._tell(draft, environments)
-            for run, waiting in observed.items():
-                self._anchor(run, waiting)
+                    self._try(f"{draft.action} {draft.kind}", draft.at, partial(self._ask, draft))
+            for run, said in told.items():
+                self._tell(run, said)
             self._outbox.remove_drafts([number for number, _ in drafts])
 
     def _read_drafts(self) -> list[tuple[int, Draft]]:
@@ -124,134 +146,155 @@ class Intake:
                 self._outbox.remove_drafts([number])
         return known
 
-    def _complete(self, drafts: list[tuple[int, Draft]], alive: set[bytes]) -> None:
+    def _complete(self, drafts: list[tuple[int, Draft]], writing: frozenset[bytes]) -> None:
         """Add the missing end of every run that nobody can end any more."""
         ended = {draft.run for _, draft in drafts if isinstance(draft, RunEnded)}
-        started = {draft.run for _, draft in drafts if isinstance(draft, RunStarted)}
-        for run in [*self._outbox.open_runs(), *started]:
-            if run not in ended and not self._outbox.writers(run) & alive:
-                ended.add(run)
-                drafts.append((-1, RunEnded(run, time.time(), "failed", KILLED)))
+        started = [draft.run for _, draft in drafts if isinstance(draft, RunStarted)]
+        open_runs = [run for run in dict.fromkeys([*self._outbox.open_runs(), *started]) if run not in ended]
+        drafts.extend(
+            (-1, RunEnded(run, time.time(), FAILED, KILLED))
+            for run in open_runs
+            if not self._outbox.writers(run) & writing
+        )
 
     # --- runs -------------------------------------------------------------------------------
 
-    def _tell(self, draft: Draft, environments: dict[str, Any]) -> None:
-        """Take a draft into its run's story; the start is sealed at once."""
-        if isinstance(draft, RunStarted):
-            doing = {"start": _when(draft.at), **draft.activity}
-            environment = environments.pop(draft.run, None)
-            if environment:
-                doing["environment"] = environment
-            story: dict[str, Any] = {"name": draft.name, "start": _when(draft.at), "metrics": {}}
-            story |= {"used": [], "produced": [], "batches": []}
-            self._save(draft.run, story)
-            content = {"activity": doing, "parameters": draft.parameters}
-            self._try(
-                f"start run {draft.name}", draft.at, lambda: self._seal_run(draft, "start", content, draft.at)
-            )
-            return
-        assert isinstance(draft, EnvironmentSeen | Used | Produced)
-        story_or_none = self._outbox.run(draft.run)
-        if story_or_none is None:
-            return  # its start stood in a part of the journal that is damaged; nothing to add it to
-        story = story_or_none
-        content_of = orjson.loads(encode(draft))
-        if isinstance(draft, Used):
-            story["used"].append(content_of)
-        elif isinstance(draft, Produced):
-            story["produced"].append(content_of)
-        elif draft.run in environments:
-            story["environment"] = draft.environment
+    def _start(self, draft: RunStarted, told: dict[str, list[Draft]]) -> None:
+        """Begin a run's story and seal its start at once, with its environment if that was told in time."""
+        if self._outbox.run(draft.run) is not None:
+            return  # written twice, after a failure
+        doing = {"start": _when(draft.at), **draft.activity}
+        said = told.get(draft.run, [])
+        seen = [each for each in said if isinstance(each, EnvironmentSeen)]
+        if seen:
+            doing["environment"] = seen[0].environment
+            told[draft.run] = [each for each in said if each not in seen]
+        story: dict[str, Any] = {
+            "name": draft.name,
+            # Kept, because a later part of the story may be told with another key.
+            "artefact": hexed(self._view.id_of(unhexed(draft.run))),
+            "start": _when(draft.at),
+            "metrics": {},
+            "used": [],
+            "produced": [],
+            "batches": [],
+        }
         self._save(draft.run, story)
+        content = {"activity": doing, "parameters": draft.parameters}
+        salt = unhexed(draft.run)
+        self._try(
+            f"start run {draft.name}",
+            draft.at,
+            lambda: self._seal_run(story, "start", content, draft.at, salt),
+        )
 
-    def _anchor(self, run: str, observed: list[Observed]) -> None:
+    def _tell(self, run: str, said: list[Draft]) -> None:
+        """Add what was said in a run to its story, and anchor what was measured."""
         story = self._outbox.run(run)
-        if story is None or not observed:
+        if not said:
             return
-        artefact = hexed(self._view.id_of(unhexed(run)))
-        for first in range(0, len(observed), MAX_OBSERVATIONS):
-            part = observed[first : first + MAX_OBSERVATIONS]
-            content = [
-                plain({"run": artefact, "at": _when(o.at), "step": o.step, "metrics": o.metrics})
-                for o in part
-            ]
-            batch = ObservationBatch(content, secrets.token_bytes(32))
-            document, root = batch.content, batch.root
-            digest = sha256(document)
-            self._storage.put(digest, document)
-            label = f"anchor {len(part)} observations"
-            call = anchor_document(AnchorCall(root, len(part)))
-            self._outbox.add_intent("anchor", label, root, call, part[-1].at)
-            story["batches"].append({"root": hexed(root), "count": len(part), "batch": hexed(digest)})
-            for observation in part:
-                story["metrics"] |= plain(observation.metrics)
+        if story is None:
+            self._lost(f"{len(said)} entries of a run", f"the start of run {run} is not in the journal")
+            return
+        observed = [draft for draft in said if isinstance(draft, Observed)]
+        late = [draft for draft in said if not isinstance(draft, Observed)] if "end" in story else []
+        if late:
+            self._lost(f"{len(late)} entries of run {story['name']}", "they came after the end of the run")
+        for draft in said:
+            if draft in late:
+                continue
+            if isinstance(draft, Used):
+                story["used"].append(orjson.loads(encode(draft)))
+            elif isinstance(draft, Produced):
+                story["produced"].append(orjson.loads(encode(draft)))
+            elif isinstance(draft, EnvironmentSeen):
+                story["environment"] = draft.environment
+        self._anchor(story, observed)
         self._save(run, story)
+
+    def _anchor(self, story: dict[str, Any], observed: list[Observed]) -> None:
+        artefact = story["artefact"]
+        contents = [
+            plain({"run": artefact, "at": _when(o.at), "step": o.step, "metrics": o.metrics})
+            for o in observed
+        ]
+        for part in _parts(contents):
+            label = f"anchor {len(part)} observations"
+            self._try(label, observed[-1].at, partial(self._anchor_part, part, label, story, observed[-1].at))
+        for content in contents:
+            story["metrics"] |= content["metrics"]
+
+    def _anchor_part(self, part: list[dict[str, Any]], label: str, story: dict[str, Any], at: float) -> None:
+        batch = ObservationBatch(part, secrets.token_bytes(32))
+        document, root = batch.content, batch.root
+        digest = sha256(document)
+        self._storage.put(digest, document)
+        self._outbox.add_intent("anchor", label, root, anchor_document(AnchorCall(root, len(part))), at)
+        story["batches"].append({"root": hexed(root), "count": len(part), "batch": hexed(digest)})
 
     def _end(self, draft: RunEnded) -> None:
         story = self._outbox.run(draft.run)
-        if story is None or "end" in story:
+        if story is None:
+            self._lost("the end of a run", f"the start of run {draft.run} is not in the journal")
+            return
+        if "end" in story:
             return
         story["end"] = _when(draft.at)
-        finished = draft.outcome == "finished"
-        doing = {
-            "start": story["start"],
-            "end": story["end"],
-            "outcome": draft.outcome,
-            "reason": draft.reason,
-        }
-        if "environment" in story:
-            doing["environment"] = story["environment"]
+        self._save(draft.run, story)
+        doing = {name: story[name] for name in story.keys() & {"start", "end", "environment"}}
+        doing["outcome"] = draft.outcome
+        if draft.reason:
+            doing["reason"] = draft.reason
+        produced = [_claimed(entry) for entry in story["produced"]]
         content = {
-            "activity": {name: value for name, value in doing.items() if value},
+            "activity": doing,
             "metrics": story["metrics"],
             "observations": story["batches"],
-            "claims": {"produced": [_claimed(entry) for entry in story["produced"]]}
-            if story["produced"]
-            else {},
+            "claims": {"produced": produced} if produced else {},
         }
+        finished = draft.outcome == FINISHED
         action = "finish" if finished else "fail"
-        name = story["name"]
-        self._save(draft.run, story)
-        self._try(f"{action} run {name}", draft.at, lambda: self._seal_run(draft, action, content, draft.at))
+        self._try(
+            f"{action} run {story['name']}",
+            draft.at,
+            lambda: self._seal_run(story, action, content, draft.at),
+        )
         if finished:
             for entry in story["produced"]:
                 if entry["kind"]:
-                    produced = decode(orjson.dumps(entry))
-                    assert isinstance(produced, Produced)
-                    what = f"register {produced.kind} {produced.name}"
-                    self._try(what, draft.at, lambda p=produced: self._register(p, draft.at))
+                    label = f"register {entry['kind']} {entry['name']}"
+                    self._try(label, draft.at, partial(self._register, entry, story, draft.at))
 
     def _seal_run(
-        self, draft: RunStarted | RunEnded, action: str, content: dict[str, Any], at: float
+        self,
+        story: dict[str, Any],
+        action: str,
+        content: dict[str, Any],
+        at: float,
+        salt: bytes | None = None,
     ) -> None:
-        salt = unhexed(draft.run)
-        story = self._outbox.run(draft.run)
-        assert story is not None
-        inputs = tuple(_input(entry) for entry in story["used"]) if action != "start" else ()
         statement = Statement(
-            artefact=self._view.id_of(salt),
+            artefact=unhexed(story["artefact"]),
             lifecycle=self._view.lifecycle_for("run"),
             action=action,
             name=story["name"],
-            salt=salt if action == "start" else None,
-            inputs=inputs,
+            salt=salt,
+            inputs=tuple(_input(entry) for entry in story["used"]) if salt is None else (),
             content=content,
         )
         self._sealer.seal(statement, at)
 
-    def _register(self, produced: Produced, at: float) -> None:
-        assert produced.kind is not None
-        assert produced.salt is not None
-        lifecycle = self._view.lifecycle_for(produced.kind)
-        salt = unhexed(produced.salt)
+    def _register(self, entry: dict[str, Any], story: dict[str, Any], at: float) -> None:
+        lifecycle = self._view.lifecycle_for(entry["kind"])
+        salt = unhexed(entry["salt"])
         statement = Statement(
             artefact=self._view.id_of(salt),
             lifecycle=lifecycle,
             action=registering_action(lifecycle),
-            name=produced.name,
+            name=entry["name"],
             salt=salt,
-            subject=produced.subject,
-            inputs=((Reference(salt=produced.run), "run"),),
+            subject=Subject(**entry["subject"]),
+            inputs=((Reference(artefact=story["artefact"]), "run"),),
         )
         self._sealer.seal(statement, at)
 
@@ -288,12 +331,31 @@ class Intake:
         except (NotFound, RecordInvalid, UsageProblem) as problem:
             self._refuse(label, at, problem)
 
+    def _lost(self, label: str, why: str) -> None:
+        """Say that something in the journal can be part of nothing."""
+        self._refuse(label, time.time(), JournalProblem(why, "see `proml journal verify`"))
+
     def _refuse(self, label: str, at: float, problem: ProMLError) -> None:
-        intent = self._outbox.add_intent("step", label, bytes(32), {}, at)
+        intent = self._outbox.add_intent("entry", label, bytes(32), {}, at)
         self._outbox.settle_intent(intent, INVALID, f"{problem.message}; {problem.hint}".rstrip("; "))
 
     def _save(self, run: str, story: dict[str, Any]) -> None:
         self._outbox.save_run(run, "closed" if "end" in story else "open", story)
+
+
+def _parts(contents: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Observations in batches that stay within what one batch may hold, by number and by bytes."""
+    part: list[dict[str, Any]] = []
+    size = 0
+    for content in contents:
+        weight = len(orjson.dumps(content))
+        if part and (len(part) == MAX_OBSERVATIONS or size + weight > BATCH_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(content)
+        size += weight
+    if part:
+        yield part
 
 
 def _input(entry: dict[str, Any]) -> tuple[Reference, str]:
@@ -304,15 +366,10 @@ def _input(entry: dict[str, Any]) -> tuple[Reference, str]:
 
 def _claimed(entry: dict[str, Any]) -> dict[str, Any]:
     subject = Subject(**entry["subject"])
-    return {"name": entry["name"] or subject.name, "kind": entry["kind"] or "file", **subject.document()}
+    return {**subject.document(), "name": entry["name"] or subject.name, "kind": entry["kind"] or "file"}
 
 
 def _when(at: float) -> str:
     """RFC 3339 in UTC to the millisecond; a claim of the machine's clock."""
     seconds = time.gmtime(at)
     return time.strftime("%Y-%m-%dT%H:%M:%S", seconds) + f".{int(at % 1 * 1000):03d}Z"
-
-
-def drafts_of(payloads: Iterable[bytes]) -> list[Draft]:
-    """The drafts behind journal payloads, for showing what is not published yet."""
-    return [decode(payload) for payload in payloads]

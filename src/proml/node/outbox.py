@@ -18,16 +18,20 @@ from __future__ import annotations
 import fcntl
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from proml.core.frame import Reach
 from proml.errors import Busy, StorageProblem
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 3
+# Two commands at once are nothing unusual, and most are done within a second.
+PATIENCE_SECONDS = 30.0
+LOCK_POLL_SECONDS = 0.05
 _SCHEMA = """
 CREATE TABLE cursor (
     file BLOB PRIMARY KEY, frames INTEGER NOT NULL, size INTEGER NOT NULL, chain BLOB NOT NULL
@@ -42,17 +46,24 @@ CREATE TABLE intent (
     tx BLOB, item INTEGER, reason TEXT
 );
 CREATE INDEX intent_state ON intent (state);
+CREATE INDEX intent_tx ON intent (tx);
 CREATE TABLE tx (
     hash BLOB PRIMARY KEY, key BLOB NOT NULL, nonce INTEGER NOT NULL, raw BLOB NOT NULL, state TEXT NOT NULL,
     signed REAL NOT NULL, block INTEGER, block_hash BLOB, gas INTEGER, included REAL, final REAL
 );
 CREATE INDEX tx_state ON tx (state);
+CREATE TABLE sealing (key BLOB NOT NULL);
 CREATE TABLE known (subject BLOB NOT NULL, artefact BLOB NOT NULL, sequence INTEGER NOT NULL,
     PRIMARY KEY (subject, artefact, sequence));
 """
 
+_TX = "hash, key, nonce, raw, state, signed, block, block_hash, gas, included, final"
+
 WAITING, SENT, DONE, REFUSED, INVALID = "waiting", "sent", "done", "refused", "invalid"
-SIGNED, INCLUDED, FINAL, DISPLACED = "signed", "included", "final", "displaced"
+# Overtaken: its nonce is used, by itself (soon to be seen) or by another; `block` is the head at the time.
+SIGNED, INCLUDED, OVERTAKEN = "signed", "included", "overtaken"
+FINAL, DISPLACED = "final", "displaced"
+UNSETTLED = (SIGNED, INCLUDED, OVERTAKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,7 @@ class Intent:
 
     Attributes:
         id: its number here; the order of sending.
-        what: `step` or `anchor`.
+        what: `step`, `anchor`, `key`, or `entry`: something in the journal that became none of these.
         label: for people, for example `approve dataset digits`.
         artefact: 32-byte id; for an anchor its root.
         call: the JSON form of the step or anchor (`node/sealing.py`).
@@ -117,12 +128,12 @@ class Outbox:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
             # SQLite may have rolled back by itself already, on a full disk for one.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     # --- journal ----------------------------------------------------------------------------
 
@@ -183,18 +194,25 @@ class Outbox:
 
     def intents(self, state: str | None = None, tx: bytes | None = None, limit: int = -1) -> list[Intent]:
         """Intents in a state, or of a transaction, in order of sending."""
-        where, values = ("state = ?", [state]) if tx is None else ("tx = ?", [tx])
-        if state is None and tx is None:
-            where, values = "1", []
+        if tx is not None:
+            return self._intents("tx = ?", tx, limit)
+        return self._intents("1 OR ?", "") if state is None else self._intents("state = ?", state, limit)
+
+    def _intents(self, where: str, value: str | int | bytes, limit: int = -1) -> list[Intent]:
         columns = "id, what, label, artefact, call, state, created, tx, item, reason"
         rows = self._db.execute(
             f"SELECT {columns} FROM intent WHERE {where} ORDER BY id LIMIT ?",  # noqa: S608 -- constants only
-            (*values, limit),
+            (value, limit),
         )
         return [
             Intent(number, what, label, artefact, json.loads(call), now, created, carrier, item, reason)
             for number, what, label, artefact, call, now, created, carrier, item, reason in rows
         ]
+
+    def intent(self, number: int) -> Intent:
+        """One intent by its number."""
+        (found,) = self._intents("id = ?", number)
+        return found
 
     def release(self, tx: bytes) -> None:
         """Queue the intents of a transaction again, which can never get into a block any more."""
@@ -229,14 +247,14 @@ class Outbox:
     def txs(self, *states: str) -> list[Sent]:
         """Transactions in any of the states, in the order in which they were signed."""
         marks = ",".join("?" * len(states))
-        columns = "hash, key, nonce, raw, state, signed, block, block_hash, gas, included, final"
-        chosen = f"SELECT {columns} FROM tx WHERE state IN ({marks}) ORDER BY rowid"  # noqa: S608 -- question marks
+        chosen = f"SELECT {_TX} FROM tx WHERE state IN ({marks}) ORDER BY rowid"  # noqa: S608 -- question marks
         rows = self._db.execute(chosen, states)
         return [Sent(*row) for row in rows]
 
     def tx(self, hash_: bytes) -> Sent | None:
         """One transaction by hash."""
-        return next((sent for sent in self.txs(SIGNED, INCLUDED, FINAL) if sent.hash == hash_), None)
+        row = self._db.execute(f"SELECT {_TX} FROM tx WHERE hash = ?", (hash_,)).fetchone()  # noqa: S608 -- a constant
+        return Sent(*row) if row else None
 
     def update_tx(self, sent: Sent) -> None:
         """Write what became known of a transaction."""
@@ -251,11 +269,26 @@ class Outbox:
         row = self._db.execute("SELECT coalesce(max(nonce), -1) FROM tx WHERE key = ?", (key,)).fetchone()
         return int(row[0])
 
+    def sealing_key(self) -> bytes | None:
+        """The key (20-byte address) that the intents which wait were sealed for, None before the first."""
+        row = self._db.execute("SELECT key FROM sealing").fetchone()
+        return row[0] if row else None
+
+    def set_sealing_key(self, key: bytes) -> None:
+        """Remember what the intents to come are sealed for."""
+        with self.together():
+            self._db.execute("DELETE FROM sealing")
+            self._db.execute("INSERT INTO sealing VALUES (?)", (key,))
+
     # --- subjects ---------------------------------------------------------------------------
 
     def add_known(self, subject: bytes, artefact: bytes, sequence: int) -> None:
         """Remember that an artefact had these bytes (32-byte digest) at a sequence."""
         self._db.execute("INSERT OR IGNORE INTO known VALUES (?, ?, ?)", (subject, artefact, sequence))
+
+    def remove_known(self, artefact: bytes, sequence: int) -> None:
+        """Forget what bytes an artefact was to have at a sequence: the step was refused."""
+        self._db.execute("DELETE FROM known WHERE artefact = ? AND sequence = ?", (artefact, sequence))
 
     def known(self, subject: bytes) -> list[tuple[bytes, int]]:
         """Artefacts that had these bytes, with the sequences; oldest knowledge first."""
@@ -266,44 +299,72 @@ class Outbox:
 
 
 @contextmanager
-def open_outbox(path: Path) -> Iterator[Outbox]:
+def open_outbox(path: Path, patience: float = PATIENCE_SECONDS) -> Iterator[Outbox]:
     """Open the outbox of a project, making it if need be, for as long as the block lasts.
 
+    Args:
+        path: its file.
+        patience: seconds to wait while another process has it open.
+
     Raises:
-        Busy: another process has it open.
+        Busy: another process has it open, and still had it after the patience.
         StorageProblem: the file is damaged, of another version, or cannot be written.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(
-                f"another process is publishing from {path.parent.parent}",
-                "wait for it, or look for it with ps",
-            ) from None
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = path.with_suffix(".lock").open("w")
+    except OSError as error:
+        raise StorageProblem(f"the outbox {path} cannot be used: {error.strerror}") from error
+    with lock:
+        _lock(lock, path, patience)
         try:
             connection = _connect(path)
         except sqlite3.Error as error:
-            hint = "see docs/operating.md"
-            raise StorageProblem(f"the outbox {path} cannot be used: {error}", hint) from error
+            raise _problem(path, "used", error) from error
         try:
             yield Outbox(connection)
-        except sqlite3.OperationalError as error:
-            hint = "is the disk full?"
-            raise StorageProblem(f"the outbox {path} cannot be written: {error}", hint) from error
+        except sqlite3.DatabaseError as error:
+            raise _problem(path, "used" if "malformed" in str(error) else "written", error) from error
         finally:
             connection.close()
 
 
+def _problem(path: Path, what: str, error: sqlite3.Error) -> StorageProblem:
+    hint = "make room and repeat; nothing is lost" if "full" in str(error) else "see docs/operating.md"
+    return StorageProblem(f"the outbox {path} cannot be {what}: {error}", hint)
+
+
+def _lock(lock: TextIO, path: Path, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Busy(
+                    f"another process is publishing from {path.parent.parent}",
+                    "wait for it, or look for it with ps",
+                ) from None
+            time.sleep(LOCK_POLL_SECONDS)
+        else:
+            return
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.execute("PRAGMA synchronous = FULL")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == 0:
         connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
     elif version != SCHEMA_VERSION:
-        connection.close()
         raise sqlite3.DatabaseError(f"it is of version {version}, this program knows {SCHEMA_VERSION}")
-    return connection

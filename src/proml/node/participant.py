@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from proml.capture.draft import Reference, StepAsked, encode
+from proml.capture.hashing import Progress
 from proml.capture.plain import plain
 from proml.capture.run import journal_of, new_salt, subject_of
 from proml.config import Config, load
@@ -61,6 +62,7 @@ class Participant:
     def __init__(self, config: Config, passphrase: Passphrase | None = None) -> None:
         """Use a loaded configuration; `passphrase` is asked when an encrypted key has to sign."""
         self.config = config
+        self.progress: Progress | None = None  # called with bytes and files while something is hashed
         self._passphrase = passphrase
         self._salts: set[str] = set()
 
@@ -81,7 +83,12 @@ class Participant:
                 "this project has no ledger yet",
                 "`proml ledger found` founds one, `proml ledger join` takes part in one by a member's file",
             )
-        return read_ledger_file(self.config.ledger_file)
+        file = read_ledger_file(self.config.ledger_file)
+        own = self.config.chain
+        if file.reach == "embedded" and own.is_dir() and not Path(file.location).exists():
+            # The project was moved, and its chain with it; that it is the pinned one is checked as always.
+            return replace(file, location=str(own))
+        return file
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -195,7 +202,7 @@ class Participant:
             NotFound, FileRefused: when a file is missing or cannot be fingerprinted.
         """
         lifecycle = self._lifecycle(kind)
-        subject = subject_of(path) if path else None
+        subject = subject_of(path, self.progress) if path else None
         salt = new_salt()
         draft = StepAsked(
             kind=kind,
@@ -239,7 +246,7 @@ class Participant:
             known = sorted({name for lifecycle in self.lifecycles for name in lifecycle.actions})
             raise UsageProblem(f"no lifecycle has an action {action!r}", f"actions are {', '.join(known)}")
         reference = self.reference(target)
-        spoken_of = subject_of(subject) if subject else reference.subject
+        spoken_of = subject_of(subject, self.progress) if subject else reference.subject
         draft = StepAsked(
             kind=kinds[0],
             action=action,
@@ -289,7 +296,7 @@ class Participant:
     def reference(self, target: Target) -> Reference:
         """What a file, folder, id, salt or digest means as a reference in a draft."""
         if isinstance(target, Path):
-            return Reference(subject=subject_of(target))
+            return Reference(subject=subject_of(target, self.progress))
         try:
             unhexed(target)
         except RecordInvalid:

@@ -9,35 +9,48 @@ Invariants (docs/operating.md explains them to operators):
 * one nonce, one transaction; the same bytes are sent again, never different ones for a nonce that may
   be in a block;
 * unknown is never failed: only a final receipt settles an intent;
-* at most one effect per intent, because every step names the sequence it expects.
+* at most one effect per intent: every step names the sequence it expects, and nothing is signed again before
+  the nonce of its first transaction is used by another for good and the ledger does not have it.
 """
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from proml.contracts.abi import MAX_ANCHORS, MAX_BATCH_INPUTS, MAX_STEPS
-from proml.contracts.forms import SIGNATURE_BYTES
-from proml.core.call import AddKeyCall, AnchorCall, BatchCall, ContractCall, RevokeKeyCall, StepCall
-from proml.core.digest import hexed, unhexed
-from proml.core.event import Refused
+from proml.contracts.abi import MAX_STEPS
+from proml.core.call import AddKeyCall, RevokeKeyCall
+from proml.core.chronicle import Chronicle
+from proml.core.digest import hexed
 from proml.core.lifecycle import Lifecycle
-from proml.core.refusal import Reason
-from proml.errors import JournalProblem, LedgerProblem, StepRefused
+from proml.errors import JournalProblem, KeyProblem, LedgerProblem, StepRefused
 from proml.interfaces import Ledger, Receipt, SignedTransaction, Signer, Storage
+from proml.node.batching import KEY, STEP, is_on, is_on_step, key_document, name_of_key, next_call, outcomes
 from proml.node.intake import Intake, take_in
-from proml.node.outbox import DONE, FINAL, INCLUDED, REFUSED, SIGNED, WAITING, Intent, Outbox, Sent
-from proml.node.sealing import Sealer, read_anchor, read_step
-from proml.node.view import view_of
+from proml.node.outbox import (
+    DONE,
+    FINAL,
+    INCLUDED,
+    INVALID,
+    OVERTAKEN,
+    REFUSED,
+    SIGNED,
+    UNSETTLED,
+    WAITING,
+    Intent,
+    Outbox,
+    Sent,
+)
+from proml.node.sealing import Sealer
+from proml.node.view import chronicle_of, view_of
 
 FIRST_POLL_SECONDS = 0.005
 LAST_POLL_SECONDS = 1.0
 DISPLACED_SECONDS = 2.0
+# A chain that refuses the same bytes so often in a row has a reason that waiting does not change.
+SEND_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,7 @@ class Publisher:
         self._signer = signer
         self._storage = storage
         self._settings = settings
+        self._unsent: LedgerProblem | None = None  # what the newest send came to
 
     def push(self, told: Callable[[Intent], None] = lambda _: None) -> Published:
         """Publish everything there is; `told` hears of each intent as it is settled.
@@ -86,7 +100,7 @@ class Publisher:
         Raises:
             LedgerProblem: when the ledger is away, or a transaction is not final within the patience.
                 Nothing is lost by it: what was sent stays `sent`, the next push goes on.
-            KeyProblem: when the key may not write to this ledger.
+            KeyProblem: when the key may not write to this ledger, or what waits was sealed for another.
         """
         settled: list[Intent] = []
 
@@ -97,48 +111,76 @@ class Publisher:
         # Whatever an earlier push left unsettled comes first: its outcome decides what sealing sees.
         self._await_final(settle)
 
-        _, damage = take_in(self._settings.journal, self._outbox)
+        taken = take_in(self._settings.journal, self._outbox)
         # Here the journal is in the outbox up to its cursors; dying repeats nothing.
 
+        self._claim_key()
         view = view_of(self._ledger, self._settings.lifecycles, self._signer.address)
+        self._settle_what_is_there(view.chronicle, view.organisation, settle)
         sealer = Sealer(view, self._storage, self._outbox, self._settings.discoverable)
-        before = {intent.id for intent in self._outbox.intents("invalid")}
-        Intake(self._outbox, self._storage, sealer, view).seal_drafts(self._settings.journal)
+        before = {intent.id for intent in self._outbox.intents(INVALID)}
+        Intake(self._outbox, self._storage, sealer, view).seal_drafts(taken.writing)
         # Here records are in storage and their intents wait; dying leaves them waiting.
-        for intent in self._outbox.intents("invalid"):
+        for intent in self._outbox.intents(INVALID):
             if intent.id not in before:
                 settle(intent)
 
         while waiting := self._outbox.intents(WAITING, limit=self._settings.items):
             self._sign(waiting)
             # Here the signed bytes are on the disk and nobody else has seen them; dying sends them later.
-            self._await_final(settle)
-        return Published(tuple(settled), tuple(damage))
+            if self._await_final(settle):
+                self._settle_what_is_there(chronicle_of(self._ledger), view.organisation, settle)
+        return Published(tuple(settled), taken.damage)
 
     def govern(self, call: AddKeyCall | RevokeKeyCall) -> Intent:
         """Make one call about keys and wait until it is final.
 
         Raises:
             StepRefused: when the contracts refuse it; nothing changed.
-            LedgerProblem: as `push`.
+            LedgerProblem, KeyProblem: as `push`.
         """
         self._await_final(lambda _: None)
+        self._claim_key()
         label = "add a key" if isinstance(call, AddKeyCall) else "revoke a key"
         with self._outbox.together():
             number = self._outbox.add_intent(
-                "key", label, bytes(12) + call.key, key_document(call), time.time()
+                KEY, label, name_of_key(call.key), key_document(call), time.time()
             )
-        (intent,) = [intent for intent in self._outbox.intents(WAITING) if intent.id == number]
-        self._sign([intent])
-        settled: list[Intent] = []
-        self._await_final(settled.append)
-        if settled[-1].state != DONE:
-            raise StepRefused(f"key {hexed(call.key)}", settled[-1].reason or "no reason given")
-        return settled[-1]
+        while (intent := self._outbox.intent(number)).state not in (DONE, REFUSED):
+            self._sign([intent])
+            self._await_final(lambda _: None)
+        if intent.state != DONE:
+            raise StepRefused(f"key {hexed(call.key)}", intent.reason or "no reason given")
+        return intent
+
+    def _claim_key(self) -> None:
+        """Refuse to sign with one key what was sealed for another: records name it, and ids come of it."""
+        key, sealed_for = self._signer.address, self._outbox.sealing_key()
+        if sealed_for == key:
+            return
+        waiting = self._outbox.count(WAITING)
+        if waiting and sealed_for is not None:
+            raise KeyProblem(
+                f"{waiting} items wait that were sealed for the key {hexed(sealed_for)}",
+                "push once more with that key, then change over",
+            )
+        self._outbox.set_sealing_key(key)
+
+    def _settle_what_is_there(
+        self, chronicle: Chronicle, organisation: int, settle: Callable[[Intent], None]
+    ) -> None:
+        """Settle what waits and is on the ledger all the same.
+
+        Either this outbox is an older copy, or a transaction was given up too early.
+        """
+        for intent in self._outbox.intents(WAITING):
+            if is_on(intent, chronicle, organisation):
+                self._outbox.settle_intent(intent.id, DONE)
+                settle(self._outbox.intent(intent.id))
 
     def _sign(self, waiting: list[Intent]) -> None:
         """Make the next transaction out of waiting intents, and keep it."""
-        items, call = _call(waiting)
+        items, call = next_call(waiting)
         key = self._signer.address
         nonce = max(self._ledger.nonce(key), self._outbox.highest_nonce(key) + 1)
         signed = self._signer.sign_transaction(self._ledger.prepare(call, nonce))
@@ -146,128 +188,111 @@ class Publisher:
         with self._outbox.together():
             self._outbox.add_tx(sent, [intent.id for intent in items])
 
-    def _await_final(self, settle: Callable[[Intent], None]) -> None:
-        """Send what is not in a block, again if need be, until all of it is final and settled."""
+    def _await_final(self, settle: Callable[[Intent], None]) -> bool:
+        """Send what is not in a block, again if need be, until all of it is final and settled.
+
+        Returns whether a transaction was given up, so that its intents wait again.
+        """
+        given_up = False
         deadline = time.monotonic() + self._settings.patience
         pause = FIRST_POLL_SECONDS
-        for sent in self._outbox.txs(SIGNED, INCLUDED):
-            while not self._advance(sent, settle):
+        for sent in self._outbox.txs(*UNSETTLED):
+            refused = 0
+            while not self._advance(sent.hash, settle):
+                refused = refused + 1 if self._unsent else 0
+                if self._unsent and refused == SEND_ATTEMPTS:
+                    raise self._unsent
                 if time.monotonic() > deadline:
                     raise LedgerProblem(
-                        f"transaction 0x{sent.hash.hex()} is not final after {self._settings.patience:.0f} s",
+                        f"transaction {hexed(sent.hash)} is not final after {self._settings.patience:.0f} s",
                         "nothing is lost; `proml push` goes on from here",
                     )
                 time.sleep(pause)
                 pause = min(2 * pause, LAST_POLL_SECONDS)
+            given_up = given_up or not self._outbox.intents(tx=sent.hash)
+        return given_up
 
-    def _advance(self, sent: Sent, settle: Callable[[Intent], None]) -> bool:
+    def _advance(self, hash_: bytes, settle: Callable[[Intent], None]) -> bool:
         """Take one transaction one step on; True when nothing is left to do for it."""
-        receipt = self._ledger.receipt(sent.hash)
+        self._unsent = None
+        sent = self._outbox.tx(hash_)
+        assert sent is not None
+        receipt = self._ledger.receipt(hash_)
+        if receipt is None and self._ledger.nonce(sent.key) > sent.nonce:
+            return self._is_displaced(sent)
         if receipt is None:
-            if self._is_displaced(sent):
-                self._outbox.release(sent.hash)
-                return True
             # Not in a block, or not any more: the same bytes, as often as it takes.
-            self._ledger.send(SignedTransaction(sent.raw, sent.hash))
-            receipt = self._ledger.receipt(sent.hash)
+            self._note(sent, SIGNED)
+            self._send(sent)
+            receipt = self._ledger.receipt(hash_)
             if receipt is None:
                 return False
-        known = self._outbox.tx(sent.hash) or sent
-        if known.block_hash != receipt.block.hash:
-            known = replace(
-                known,
-                state=INCLUDED,
-                block=receipt.block.number,
-                block_hash=receipt.block.hash,
-                gas=receipt.gas_used,
-                included=known.included or time.time(),
-            )
-            with self._outbox.together():
-                self._outbox.update_tx(known)
-        if self._ledger.head().number - receipt.block.number + 1 < self._ledger.terms.finality:
+        sent = self._note(sent, INCLUDED, receipt)
+        if self._depth_of(receipt.block.number) < self._ledger.terms.finality:
             return False
-        self._settle(replace(known, state=FINAL, final=time.time()), receipt, settle)
+        self._settle(replace(sent, state=FINAL, final=time.time()), receipt, settle)
         return True
+
+    def _send(self, sent: Sent) -> None:
+        try:
+            self._ledger.send(SignedTransaction(sent.raw, sent.hash))
+        except LedgerProblem as problem:
+            # Unknown, not failed: it may have arrived all the same. The receipt tells.
+            self._unsent = problem
+
+    def _note(self, sent: Sent, state: str, receipt: Receipt | None = None) -> Sent:
+        """Keep what became known of a transaction."""
+        block = (receipt.block.number, receipt.block.hash) if receipt else (None, None)
+        if (sent.state, sent.block, sent.block_hash) == (state, *block):
+            return sent
+        noted = replace(
+            sent,
+            state=state,
+            block=block[0],
+            block_hash=block[1],
+            gas=receipt.gas_used if receipt else None,
+            included=(sent.included or time.time()) if receipt else None,
+        )
+        with self._outbox.together():
+            self._outbox.update_tx(noted)
+        return noted
 
     def _settle(self, sent: Sent, receipt: Receipt, settle: Callable[[Intent], None]) -> None:
         """Write the end of every intent of a final transaction, together with the transaction's own."""
-        refusals = {p.event.item: p.event.reason for p in receipt.events if isinstance(p.event, Refused)}
-        whole = receipt.reason.text if receipt.reason else "the transaction failed as a whole"
         intents = self._outbox.intents(tx=sent.hash)
+        ends = outcomes(intents, receipt)
+        if any(end == REFUSED for end, _ in ends.values()):
+            # What an earlier transaction of ours did, given up too early, is refused the second time.
+            chronicle = chronicle_of(self._ledger)
+            ends |= {each.id: (DONE, None) for each in intents if is_on_step(each, chronicle)}
         with self._outbox.together():
             self._outbox.update_tx(sent)
             for intent in intents:
-                if not receipt.succeeded:
-                    self._outbox.settle_intent(intent.id, REFUSED, whole)
-                elif intent.item in refusals:
-                    self._outbox.settle_intent(intent.id, REFUSED, _reason_text(refusals[intent.item]))
-                else:
-                    self._outbox.settle_intent(intent.id, DONE)
+                state, reason = ends[intent.id]
+                self._outbox.settle_intent(intent.id, state, reason)
+                if state == REFUSED and intent.what == STEP:
+                    self._outbox.remove_known(intent.artefact, intent.call["sequence"])
         for intent in self._outbox.intents(tx=sent.hash):
             settle(intent)
 
     def _is_displaced(self, sent: Sent) -> bool:
         """Whether another transaction took the nonce for good: the key was used by another program.
 
-        A node may count a transaction a moment before it gives the receipt, hence the second look.
+        Its intents wait again then. For good means as deep as final is, counted from when it was first seen;
+        and a node may count a transaction a moment before it gives the receipt, hence the second look.
         """
-        if sent.state != SIGNED or self._ledger.nonce(sent.key) <= sent.nonce:
+        if sent.state != OVERTAKEN:
+            sent = replace(sent, state=OVERTAKEN, block=self._ledger.head().number, block_hash=None)
+            with self._outbox.together():
+                self._outbox.update_tx(sent)
+        assert sent.block is not None
+        if self._depth_of(sent.block) < self._ledger.terms.finality:
             return False
         time.sleep(DISPLACED_SECONDS)
-        return self._ledger.receipt(sent.hash) is None
+        if self._ledger.receipt(sent.hash) is not None or self._ledger.nonce(sent.key) <= sent.nonce:
+            return False
+        self._outbox.release(sent.hash)
+        return True
 
-
-def _call(waiting: list[Intent]) -> tuple[list[Intent], ContractCall]:
-    """The next transaction's intents and call: one about keys goes alone, the rest go together."""
-    if waiting[0].what == "key":
-        return waiting[:1], read_key_call(waiting[0].call)
-    ahead = itertools.takewhile(lambda intent: intent.what != "key", waiting)
-    return _batch(list(ahead))
-
-
-def key_document(call: AddKeyCall | RevokeKeyCall) -> dict[str, Any]:
-    """The JSON form of a call about keys, as an intent keeps it."""
-    if isinstance(call, RevokeKeyCall):
-        return {"revoke": hexed(call.key), "since": call.compromised_since}
-    return {
-        "add": hexed(call.key),
-        "scope": call.scope,
-        "expires": call.expires,
-        "consent": hexed(call.consent),
-    }
-
-
-def read_key_call(document: Mapping[str, Any]) -> AddKeyCall | RevokeKeyCall:
-    """The call about keys behind its JSON form."""
-    if "revoke" in document:
-        return RevokeKeyCall(unhexed(document["revoke"], 20), document["since"])
-    consent = unhexed(document["consent"], SIGNATURE_BYTES)
-    return AddKeyCall(unhexed(document["add"], 20), document["scope"], document["expires"], consent)
-
-
-def _batch(waiting: list[Intent]) -> tuple[list[Intent], BatchCall]:
-    """The intents of one transaction in their order of items, anchors first, and the call they make."""
-    anchors: list[tuple[Intent, AnchorCall]] = []
-    steps: list[tuple[Intent, StepCall]] = []
-    inputs = 0
-    for intent in waiting:
-        if intent.what == "anchor":
-            if len(anchors) == MAX_ANCHORS:
-                break
-            anchors.append((intent, read_anchor(intent.call)))
-        else:
-            step = read_step(intent.call)
-            inputs += len(step.inputs)
-            if inputs > MAX_BATCH_INPUTS:
-                break
-            steps.append((intent, step))
-    call = BatchCall(tuple(anchor for _, anchor in anchors), tuple(step for _, step in steps))
-    return [intent for intent, _ in [*anchors, *steps]], call
-
-
-def _reason_text(number: int) -> str:
-    try:
-        reason = Reason(number)
-    except ValueError:
-        return f"reason {number}"
-    return f"{reason.text}; {reason.hint}"
+    def _depth_of(self, block: int) -> int:
+        return self._ledger.head().number - block + 1

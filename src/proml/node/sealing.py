@@ -77,6 +77,10 @@ class Sealer:
         key = secrets.token_bytes(KEY_BYTES)
         number = self._ledger.number_of(statement.lifecycle)
         sequence = 1 if statement.salt else self._sequence(statement.artefact) + 1
+        if sequence == 1 and not statement.salt:
+            raise NotFound(
+                f"{hexed(statement.artefact)} is not on the ledger", "its registration was refused"
+            )
         inputs, listed = self._inputs(statement.inputs)
         record: dict[str, Any] = {
             "type": RECORD_TYPE,
@@ -118,15 +122,13 @@ class Sealer:
         Bytes that several artefacts had mean the one that was registered first: whoever registers a
         copy later does not take the history over.
         """
-        if reference.salt is not None:
-            artefact = self._ledger.id_of(unhexed(reference.salt))
-            return artefact, self._sequence(artefact)
-        if reference.artefact is not None:
-            artefact = unhexed(reference.artefact)
-            sequence = self._sequence(artefact)
-            return (artefact, sequence) if sequence else None
-        assert reference.subject is not None
-        return self._with_bytes(unhexed(reference.subject.sha256))
+        if reference.subject is not None:
+            return self._with_bytes(unhexed(reference.subject.sha256))
+        named = unhexed(reference.salt or reference.artefact)
+        artefact = self._ledger.id_of(named) if reference.salt else named
+        sequence = self._sequence(artefact)
+        # 32 bytes that are nobody's id may be the digest of something.
+        return (artefact, sequence) if sequence else self._with_bytes(named)
 
     def _with_bytes(self, digest: bytes) -> tuple[bytes, int] | None:
         public = [(t.step.artefact, t.sequence) for t in self._ledger.chronicle.with_subject(digest)]

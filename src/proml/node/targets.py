@@ -27,7 +27,7 @@ def artefact_meant(me: Participant, chronicle: Chronicle, text: str) -> bytes:
         FileRefused: when the file cannot be fingerprinted.
     """
     if os.path.lexists(text):
-        return with_digest(me, chronicle, unhexed(subject_of(Path(text)).sha256), text)
+        return with_digest(me, chronicle, unhexed(subject_of(Path(text), me.progress).sha256), text)
     digits = text.removeprefix("0x").lower()
     if len(digits) == 64 and _is_hex(digits):
         return _by_digest(me, chronicle, bytes.fromhex(digits), text)

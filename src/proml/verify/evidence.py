@@ -185,7 +185,8 @@ def read_evidence(content: bytes) -> Evidence:
     """Read an evidence file strictly: every member known, every value of its shape, every event decoded.
 
     Raises:
-        RecordInvalid: saying what it breaks. What the file claims is not checked here.
+        RecordInvalid: saying what it breaks. What the file claims is not checked here; disclosures are
+            opened by `kept_records`.
     """
     digest_of(content)
     body = parse(content[_ENVELOPE_BYTES:-1], "the evidence", MAX_BYTES)
@@ -272,9 +273,7 @@ def _record(value: Any) -> SealedRecord | Shown:
         raise RecordInvalid("a record of the evidence is sealed, or a disclosure and perhaps subject_salt")
     if not isinstance(value["disclosure"], dict):
         raise RecordInvalid("a disclosure is an object")
-    shown = Shown(value["disclosure"], unhexed(value["subject_salt"]) if "subject_salt" in value else None)
-    read_disclosure(shown.document, shown.commitment)
-    return shown
+    return Shown(value["disclosure"], unhexed(value["subject_salt"]) if "subject_salt" in value else None)
 
 
 def _proof(value: Any) -> StateProof | None:
@@ -314,7 +313,7 @@ def kept_records(evidence: Evidence) -> dict[bytes, KeptRecord]:
     """Records of an evidence file by their commitments.
 
     Raises:
-        RecordInvalid: when there is more than one for a commitment.
+        RecordInvalid: when there is more than one for a commitment, or a disclosure does not belong to its.
     """
     kept = {
         record.commitment: whole(record) if isinstance(record, SealedRecord) else record.kept

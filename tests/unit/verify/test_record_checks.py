@@ -7,12 +7,13 @@ from proml.core.lifecycle_file import read_lifecycle
 from proml.core.verdict import (
     INPUTS,
     OBSERVATIONS,
+    RECALL,
     RECORDS,
     Conclusion,
     Outcome,
 )
 from proml.interfaces import Standing
-from proml.verify import ById
+from proml.verify import ById, judging
 from proml.verify.sheet import MAX_FINDINGS
 from tests.unit.verify.world import (
     ADMIN,
@@ -63,6 +64,29 @@ def test_2_a_record_edited_in_storage_is_found(world: World, careless: bool) -> 
     assert verdict.check(RECORDS).outcome is Outcome.INVALID
     assert "tampered" in verdict.check(RECORDS).reason
     assert verdict.conclusion is Conclusion.INVALID
+
+
+HOSTILE = {
+    "empty": b"",
+    "not JSON": b"\x00\xff",
+    "another document": b'{"type":"proml/sealed-record"}',
+    "deep": b'{"record":' + b"[" * 100_000,
+    "NaN": b'{"record":NaN}',
+    "duplicates": b'{"record":1,"record":2}',
+    "giant": b'{"record":"' + b"a" * (5 * 1024 * 1024) + b'"}',
+    "giant number": b'{"record":' + b"9" * 100_000 + b"}",
+    "half a surrogate pair": b'{"record":"\\ud800"}',
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE.keys())
+def test_2_hostile_bytes_in_place_of_a_record_are_found_and_do_no_harm(world: World, content: bytes) -> None:
+    data = world.dataset()
+    world.storage.kept[data.record] = content
+    world.storage.careless = True
+    verdict = world.verify(ById(data.artefact))
+    assert verdict.check(RECORDS).outcome is Outcome.INVALID
+    assert len(verdict.check(RECORDS).reason) < 1_000
 
 
 def test_2_a_storage_that_keeps_something_else_is_passed_over_and_noted(world: World) -> None:
@@ -216,6 +240,14 @@ def test_6_a_lifecycle_upstream_whose_file_nobody_has_is_not_enough_evidence(wor
     model = world.story()
     known = [LIFECYCLES["model"], LIFECYCLES["run"]]
     assert outcomes(world.verify(ById(model.artefact), lifecycles=known)) == {INPUTS: "not checked"}
+
+
+def test_6_more_upstream_than_is_walked_is_not_enough_evidence(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "MAX_ARTEFACTS", 3)
+    verdict = world.verify(ById(world.story().artefact))
+    assert outcomes(verdict) == {INPUTS: "not checked", RECALL: "not checked"}
 
 
 def test_6_a_lineage_deeper_than_any_stack_is_walked(world: World) -> None:

@@ -1,0 +1,187 @@
+"""Measures gas, as whole transactions pay it: on the real chain program, each in a block of its own.
+
+python bench/gas.py
+"""
+
+import json
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+
+from eth_account import Account
+
+from proml.contracts.abi import arrays, encode_call, selector
+from proml.contracts.shipped import artefacts_contract
+from proml.core.artefact import artefact_id
+from proml.core.call import AnchorCall, BatchCall, Founder, StepCall
+from proml.core.consortium import role_mask
+from proml.core.digest import hexed, keccak256
+from proml.core.event import Input
+from proml.core.proposal import Governance
+from proml.interfaces import Transaction
+from proml.ledger.anvil import EmbeddedChain
+from proml.ledger.founding import Founding, found
+from proml.ledger.rpc import Rpc
+from proml.lifecycles import shipped
+from proml.signing import LocalSigner
+
+RUNS = 5
+BATCH = 50
+GAS = 20_000_000
+_INPUTS = "(bytes32,uint256)[]"
+REGISTER = selector(f"register(uint16,uint8,bytes32,bytes32,bytes32,{_INPUTS})")
+ACT = selector(f"act(bytes32,uint8,uint256,bytes32,bytes32,{_INPUTS})")
+ANCHOR = selector("anchor(bytes32,uint256)")
+
+MAKER, VERIFIER, APPROVER = range(3)
+ROLES = (["data_admin", "developer"], ["labeller", "verifier"], ["approver"])
+KINDS = {lifecycle.kind: (number, lifecycle) for number, lifecycle in enumerate(shipped(), start=1)}
+
+
+class Consortium:
+    """Three organisations on a chain of their own, and what each transaction of theirs has cost."""
+
+    def __init__(self, chain: EmbeddedChain, rpc: Rpc) -> None:
+        # Made from numbers, so that every run pays for the same bytes.
+        self.keys = [LocalSigner(Account.from_key(number.to_bytes(32, "big"))) for number in range(1, 4)]
+        self.chain, self.rpc = chain, rpc
+        self.numbers, self.nonces = count(1), [0] * len(self.keys)
+        founders = [
+            Founder(key.address, role_mask(roles), self.fresh())
+            for key, roles in zip(self.keys, ROLES, strict=True)
+        ]
+        deployer = LocalSigner(Account.from_key((99).to_bytes(32, "big")))
+        tables = [lifecycle.table for lifecycle in shipped()]
+        self.terms = found(rpc, chain.send_raw, deployer, Founding(founders, Governance(2), tables), 1)
+
+    def fresh(self) -> bytes:
+        """32 bytes that were not used before."""
+        return keccak256(next(self.numbers).to_bytes(32, "big"))
+
+    def send(self, who: int, data: bytes) -> int:
+        """One signed transaction; its gas."""
+        nonce, self.nonces[who] = self.nonces[who], self.nonces[who] + 1
+        transaction = Transaction(self.terms.chain_id, nonce, self.terms.contract, data, GAS, 0, 0)
+        signed = self.keys[who].sign_transaction(transaction)
+        self.chain.send_raw(signed.raw)
+        receipt = self.rpc.call("eth_getTransactionReceipt", [hexed(signed.hash)])
+        assert receipt["status"] == "0x1", receipt
+        return int(receipt["gasUsed"], 16)
+
+    def register(self, who: int, kind: str, action: str, inputs: Sequence[Input] = ()) -> tuple[bytes, int]:
+        """A registration by the single-call form: the id, and the gas."""
+        number, lifecycle = KINDS[kind]
+        salt = self.fresh()
+        words = [number, lifecycle.action_number(action), salt, self.fresh(), self.fresh()]
+        gas = self.send(who, REGISTER + arrays(words, [(each.artefact, each.sequence) for each in inputs]))
+        return self.id_of(who, salt), gas
+
+    def act(self, who: int, kind: str, action: str, after: Input, inputs: Sequence[Input] = ()) -> int:
+        """The step after `after` by the single-call form; its gas."""
+        number = KINDS[kind][1].action_number(action)
+        words = [after.artefact, number, after.sequence + 1, self.fresh(), self.fresh()]
+        return self.send(who, ACT + arrays(words, [(each.artefact, each.sequence) for each in inputs]))
+
+    def batch(self, who: int, *steps: StepCall) -> float:
+        """Gas of each step in one transaction."""
+        return self.send(who, encode_call(BatchCall(steps=steps))) / len(steps)
+
+    def step(self, kind: str, action: str, artefact: bytes, sequence: int) -> StepCall:
+        """A step for a batch; at sequence 1 a registration with that salt."""
+        number, lifecycle = KINDS[kind]
+        asked = lifecycle.action_number(action)
+        return StepCall(artefact, number if sequence == 1 else 0, asked, sequence, self.fresh(), self.fresh())
+
+    def id_of(self, who: int, salt: bytes) -> bytes:
+        """The id that a key's registration with `salt` gets."""
+        return artefact_id(self.terms.chain_id, self.terms.contract, self.keys[who].address, salt)
+
+
+def measure() -> dict[str, float]:
+    """Gas by operation, calldata and the 21,000 of a transaction included, storage cold; medians.
+
+    `gas_register` starts a run. `gas_act` is the dearest of four guarded steps: labelling a dataset
+    (performs a duty), approving one (separation of duties, subject, scope to approve), amending one
+    (custodian only), approving a model (two duties looked at). `gas_act_with_1_input` is the evaluation of
+    a model: two guards on the actor, a duty performed, and one input that must be usable and of the
+    asked kind. `gas_act_in_batch_of_50` is the dearest of the dataset's steps, 50 datasets at a time.
+    """
+    with (
+        tempfile.TemporaryDirectory() as name,
+        EmbeddedChain.create(Path(name) / "chain") as chain,
+        Rpc(chain.url) as rpc,
+    ):
+        members = Consortium(chain, rpc)
+        gas = {
+            "gas_register": _median(lambda: members.register(MAKER, "run", "start")[1]),
+            **_anchors(members),
+            **_acts(members),
+            **_batches(members),
+        }
+        created = members.rpc.call("eth_getBlockByNumber", [hex(members.terms.deployed), False])
+        gas["gas_deploy"] = float(int(created["gasUsed"], 16))
+        gas["code_bytes"] = float(len(artefacts_contract().runtime))
+        return gas
+
+
+def _anchors(members: Consortium) -> dict[str, float]:
+    """The first of an organisation fills two slots, every later one changes them."""
+
+    def anchor() -> int:
+        return members.send(MAKER, ANCHOR + arrays([members.fresh(), 10_000]))
+
+    first = float(anchor())
+    return {"gas_anchor_first": first, "gas_anchor": _median(anchor)}
+
+
+def _acts(members: Consortium) -> dict[str, float]:
+    seen: dict[str, list[int]] = {}
+    for _ in range(RUNS):
+        dataset, _gas = members.register(MAKER, "dataset", "collect")
+        for sequence, (who, action) in enumerate(
+            [(VERIFIER, "label"), (MAKER, "approve"), (MAKER, "amend")], start=1
+        ):
+            gas = members.act(who, "dataset", action, Input(dataset, sequence))
+            seen.setdefault(f"dataset {action}", []).append(gas)
+        run, _gas = members.register(MAKER, "run", "start")
+        seen.setdefault("run finish", []).append(members.act(MAKER, "run", "finish", Input(run, 1)))
+        model, _gas = members.register(MAKER, "model", "propose", [Input(run, 2)])
+        test, _gas = members.register(VERIFIER, "evaluation", "plan", [Input(model, 1)])
+        members.act(VERIFIER, "evaluation", "pass", Input(test, 1))
+        evaluated = members.act(VERIFIER, "model", "evaluate", Input(model, 1), [Input(test, 2)])
+        seen.setdefault("model evaluate", []).append(evaluated)
+        approved = members.act(APPROVER, "model", "approve", Input(model, 2))
+        seen.setdefault("model approve", []).append(approved)
+    medians = {step: float(statistics.median(gas)) for step, gas in seen.items()}
+    with_input = medians.pop("model evaluate")
+    return {"gas_act": max(medians.values()), "gas_act_with_1_input": with_input}
+
+
+def _batches(members: Consortium) -> dict[str, float]:
+    salts = [members.fresh() for _ in range(BATCH)]
+    ids = [members.id_of(MAKER, salt) for salt in salts]
+    registered = members.batch(MAKER, *(members.step("dataset", "collect", salt, 1) for salt in salts))
+    acts = [
+        members.batch(who, *(members.step("dataset", action, each, sequence) for each in ids))
+        for sequence, (who, action) in enumerate(
+            [(VERIFIER, "label"), (MAKER, "approve"), (MAKER, "amend")], start=2
+        )
+    ]
+    alone = members.batch(MAKER, members.step("dataset", "approve", ids[0], 5))
+    anchors = encode_call(BatchCall(anchors=(AnchorCall(members.fresh(), 10_000),)))
+    return {
+        "gas_register_in_batch_of_50": registered,
+        "gas_act_in_batch_of_50": max(acts),
+        "gas_act_in_batch_of_1": alone,
+        "gas_anchor_in_batch_of_1": float(members.send(MAKER, anchors)),
+    }
+
+
+def _median(cost: Callable[[], int]) -> float:
+    return float(statistics.median(cost() for _ in range(RUNS)))
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(), indent=2))

@@ -1,0 +1,32 @@
+"""A place to publish from."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from proml.node import publisher
+from tests.unit.node.place import Place
+
+MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder in memory where there is one: thousands of fsyncs, and nothing here tests the disk."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def place(folder: Path) -> Place:
+    return Place(folder)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No waiting for slow nodes: there are none here."""
+    monkeypatch.setattr(publisher, "DISPLACED_SECONDS", 0.0)
+    monkeypatch.setattr(publisher, "FIRST_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(publisher, "LAST_POLL_SECONDS", 0.001)

@@ -6,6 +6,7 @@ from boa.environment import Env
 from proml.core.call import StepCall
 from proml.core.event import Step
 from proml.core.lifecycle import Rule, Table
+from proml.core.proposal import Governance
 from proml.core.refusal import Reason
 from tests.contracts.cast import (
     APPROVER,
@@ -134,7 +135,7 @@ def next_step(after: Step, action: int) -> StepCall:
 @pytest.mark.parametrize("first", [True, False], ids=["first performer", "second performer"])
 @pytest.mark.parametrize("duty", range(1, 7))
 def test_every_duty_has_a_place_of_its_own(env: Env, duty: int, first: bool) -> None:
-    side = SideBySide(env, FOUNDERS, 1, (SIX_DUTIES,))
+    side = SideBySide(env, FOUNDERS, Governance(1), (SIX_DUTIES,))
     step = side.make(OPERATOR, StepCall(fresh(), 1, 1, 1, fresh(), fresh()))
     performers = (LABELLER, VERIFIER) if first else (VERIFIER, LABELLER)
     for key in performers:
@@ -151,7 +152,7 @@ def test_every_duty_has_a_place_of_its_own(env: Env, duty: int, first: bool) -> 
 
 
 def test_one_organisation_may_perform_every_duty_and_then_none_of_the_others(env: Env) -> None:
-    side = SideBySide(env, FOUNDERS, 1, (SIX_DUTIES,))
+    side = SideBySide(env, FOUNDERS, Governance(1), (SIX_DUTIES,))
     step = side.make(OPERATOR, StepCall(fresh(), 1, 1, 1, fresh(), fresh()))
     for key in (DATA, LABELLER, LABELLER, DATA):
         for duty in range(1, 7):

@@ -192,7 +192,7 @@ def dearest(side: SideBySide) -> dict[str, Callable[[], tuple[bytes, ContractCal
     ],
 )
 def test_the_gas_that_clients_offer_is_enough(cold: Env, name: str) -> None:
-    side = SideBySide(cold, FOUNDERS, 2, TABLES)
+    side = SideBySide(cold, FOUNDERS, Governance(2), TABLES)
     key, call = dearest(side)[name]()
     data = encode_call(call)
     calldata = sum(16 if byte else 4 for byte in data)
@@ -203,7 +203,7 @@ def test_the_gas_that_clients_offer_is_enough(cold: Env, name: str) -> None:
 
 
 def test_a_refused_step_costs_less_than_an_accepted_one(cold: Env) -> None:
-    side = SideBySide(cold, FOUNDERS, 2, TABLES)
+    side = SideBySide(cold, FOUNDERS, Governance(2), TABLES)
     start = register("run", "start", [Input(approved(side).artefact, 2)])
     accepted = cost(side.contract, DEVELOPER, encode_call(BatchCall(steps=(start,))))
     refused = cost(side.contract, DEVELOPER, encode_call(BatchCall(steps=(start,))))

@@ -8,9 +8,10 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from proml.core.artefact import Artefact
-from proml.core.call import StepCall
+from proml.core.call import ApproveCall, StepCall
+from proml.core.consortium import Actor
 from proml.core.digest import ZERO, keccak256, word
-from proml.core.event import Input
+from proml.core.event import Approval, Input
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Rule, Table
 from proml.core.proposal import CONCERNING, KEYED, Change, ChangeKind
@@ -89,8 +90,11 @@ def steps(draw: st.DrawFn, history: SharedHistory, caller: bytes) -> StepCall:
             )
         )
         sequence = artefact.sequence + 1
-        asked = StepCall(artefact.id, 0, taken.action, sequence, draw(digests), draw(digests))
-    asked = replace(asked, inputs=draw(inputs(history, taken)))
+        # A subject that was approved, where there is one.
+        given = [key[3] for key in history.approved if key[:3] == (artefact.id, taken.action, sequence)]
+        subject = draw(st.sampled_from(sorted(given)) if given else digests)
+        asked = StepCall(artefact.id, 0, taken.action, sequence, draw(digests), subject)
+    asked = replace(asked, inputs=draw(inputs(history, taken)), approvals=draw(relied(history, asked)))
     return asked if draw(often) else draw(spoiled(asked, known))
 
 
@@ -140,6 +144,45 @@ def inputs(draw: st.DrawFn, history: SharedHistory, rule: Rule) -> tuple[Input, 
         least = artefact.usable_from if draw(often) else 1
         made.append(Input(artefact.id, draw(st.integers(max(least, 1), artefact.sequence))))
     return tuple(made)
+
+
+@st.composite
+def relied(draw: st.DrawFn, history: SharedHistory, asked: StepCall) -> tuple[Approval, ...]:
+    """The approvals there are for a step, one of each organisation; now and then others."""
+    fitting = {
+        actor.organisation: Approval(actor, record)
+        for artefact, action, sequence, _subject, actor, record in sorted(
+            history.approved, key=lambda given: (given[4].organisation, given[5])
+        )
+        if (artefact, action, sequence) == (asked.artefact, asked.action, asked.sequence)
+    }
+    chosen = tuple(fitting[number] for number in sorted(fitting))
+    if draw(often):
+        return chosen
+    stray = Approval(
+        Actor(draw(st.integers(0, 6)), draw(st.sampled_from(tuple(history.keys)))), draw(digests)
+    )
+    return draw(st.sampled_from((chosen[:1], chosen[::-1], (*chosen, stray), chosen * 2, (stray,))))[:8]
+
+
+@st.composite
+def approvals(draw: st.DrawFn, history: SharedHistory, caller: bytes) -> ApproveCall:
+    """An approval of what may well be an artefact's next step."""
+    known = tuple(history.artefacts.values())
+    waiting = [a for a in known if any(rule.approvals for rule in open_rules(history, a))]
+    if not known:
+        return ApproveCall(draw(digests), 1, 2, draw(digests), draw(digests))
+    artefact = draw(st.sampled_from((waiting if draw(often) else known) or known))
+    rules = open_rules(history, artefact)
+    wanted = [rule for rule in rules if rule.approvals] if draw(often) else rules
+    action = draw(st.sampled_from(wanted or rules or history.tables[artefact.lifecycle].rules)).action
+    # Few records and subjects, so that approvals come twice and meet the steps they are for.
+    subject, record = (keccak256(word(draw(st.integers(1, 2)))) for _ in range(2))
+    asked = ApproveCall(artefact.id, action, artefact.sequence + 1, subject, record)
+    if draw(often):
+        return asked
+    strange = ({"sequence": 1}, {"sequence": 2**256 - 1}, {"record": ZERO}, {"subject": ZERO}, {"action": 77})
+    return replace(asked, **draw(st.sampled_from((*strange, {"artefact": keccak256(b"?")}))))
 
 
 @st.composite

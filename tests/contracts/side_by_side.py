@@ -25,6 +25,7 @@ from proml.core.call import (
     StepCall,
     VoteCall,
 )
+from proml.core.digest import keccak_words
 from proml.core.event import Event, ProposalMade, Refused, Step
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Table
@@ -194,6 +195,9 @@ def expected_storage(history: SharedHistory) -> dict[int, int]:
     for artefact in history.artefacts.values():
         slots[place(8, artefact.id)] = artefact.word
         slots[place(9, artefact.id)] = int.from_bytes(artefact.head, "big")
+    for given in history.approved:
+        artefact_id, action, sequence, subject, actor, record = given
+        slots[place(19, keccak_words(artefact_id, action, sequence, subject, actor.word, record))] = 1
     for (identity, organisation_number), duties in history.performed.items():
         slots[place(10, identity, organisation_number)] = duties
     for organisation_number, head in history.anchor_heads.items():

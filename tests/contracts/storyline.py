@@ -54,6 +54,7 @@ class Storyline(RuleBasedStateMachine):
     """The beginning of a random story. Wrong arguments are made from right ones by spoiling one of them."""
 
     machine: Env
+    shipped: tuple[Table, ...] = TABLES
     seen: Counter[str]
 
     def __init__(self) -> None:
@@ -70,7 +71,7 @@ class Storyline(RuleBasedStateMachine):
         self.rules = rules
         self.left_behind.enter_context(self.machine.anchor())
         self.machine.sstore_trace.clear()
-        self.side = SideBySide(self.machine, FOUNDERS, self.rules, (*TABLES, table))
+        self.side = SideBySide(self.machine, FOUNDERS, self.rules, (*self.shipped, table))
 
     def teardown(self) -> None:
         self.left_behind.close()

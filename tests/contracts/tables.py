@@ -17,6 +17,7 @@ masks = st.lists(st.sampled_from(ROLE_BITS), min_size=1, max_size=8, unique=True
 @st.composite
 def rules(draw: st.DrawFn, state: int, action: int, states: int, usable: int, recalled: int) -> Rule:
     """One rule from `state` by `action`; its flags agree with the masks over states."""
+    asked = draw(st.sampled_from((0, 0, 0, 1, 2))) if state else 0
     following = draw(st.integers(1, states - 1))
     least = draw(st.sampled_from((0, 0, 0, 1, 2)))
     return Rule(
@@ -34,6 +35,9 @@ def rules(draw: st.DrawFn, state: int, action: int, states: int, usable: int, re
         custodian=draw(st.booleans()),
         subject=draw(st.booleans()),
         approve=draw(st.booleans()),
+        approvals=asked,
+        approver_differs=draw(st.sampled_from((0, 0, 1, 2, 127))) if asked else 0,
+        approver_roles=draw(masks) if asked else 0,
     )
 
 

@@ -22,6 +22,7 @@ from proml.contracts.build import COMPILED
 from proml.core.call import (
     AddKeyCall,
     AnchorCall,
+    ApproveCall,
     BatchCall,
     CancelCall,
     ContractCall,
@@ -37,7 +38,10 @@ from proml.core.consortium import Actor
 from proml.core.digest import keccak256, word
 from proml.core.event import (
     Acted,
+    ActedApproved,
     Anchored,
+    Approval,
+    Approved,
     Event,
     GovernanceSet,
     Input,
@@ -66,8 +70,17 @@ addresses = st.binary(min_size=20, max_size=20)
 words = st.one_of(st.integers(0, 5), st.integers(0, 2**256 - 1))
 inputs = st.lists(st.builds(Input, digests, words), max_size=3).map(tuple)
 actors = st.builds(Actor, st.integers(0, 2**96 - 1), addresses)
+approvals = st.lists(st.builds(Approval, actors, digests), max_size=3).map(tuple)
 steps = st.builds(
-    StepCall, digests, st.integers(0, 2**16 - 1), st.integers(0, 255), words, digests, digests, inputs
+    StepCall,
+    digests,
+    st.integers(0, 2**16 - 1),
+    st.integers(0, 255),
+    words,
+    digests,
+    digests,
+    inputs,
+    approvals,
 )
 changes = st.builds(Change, words, words, words, addresses, digests)
 anchors = st.builds(AnchorCall, digests, words)
@@ -75,6 +88,7 @@ calls = st.one_of(
     st.builds(BatchCall, st.lists(anchors, max_size=3).map(tuple), st.lists(steps, max_size=4).map(tuple)),
     st.builds(AddKeyCall, addresses, words, words, st.binary(min_size=65, max_size=65)),
     st.builds(RevokeKeyCall, addresses, words),
+    st.builds(ApproveCall, digests, st.integers(0, 255), words, digests, digests),
     st.builds(ProposeCall, changes),
     st.builds(VoteCall, words),
     st.builds(ExecuteCall, words, changes, st.binary(min_size=65, max_size=65)),
@@ -97,6 +111,8 @@ events = st.one_of(
     st.builds(LifecycleAdmitted, words, digests, words, digests, st.lists(words, max_size=4).map(tuple)),
     st.builds(Registered, digests, digests, actors, words, words, words, digests, inputs),
     st.builds(Acted, digests, digests, actors, words, words, words, digests, inputs),
+    st.builds(ActedApproved, digests, digests, actors, words, words, words, digests, inputs, approvals),
+    st.builds(Approved, digests, digests, actors, words, words, digests),
     st.builds(Anchored, actors, digests, words, words),
     st.builds(Refused, digests, actors, words, words),
 )
@@ -110,6 +126,9 @@ def independently(call: ContractCall) -> bytes:
             return _encoded("add_key", ("0x" + call.key.hex(), call.scope, call.expires, *signed))
         case RevokeKeyCall():
             return _encoded("revoke_key", ("0x" + call.key.hex(), call.compromised_since))
+        case ApproveCall():
+            words = (call.artefact, call.action, call.sequence, call.subject, call.record)
+            return _encoded("approve", words)
         case ProposeCall():
             return _encoded("propose", _five(call.change))
         case ExecuteCall():
@@ -124,11 +143,15 @@ def independently(call: ContractCall) -> bytes:
         case LeaveCall():
             return _encoded("leave", ())
     rows = [
-        (s.artefact, s.lifecycle, s.action, s.sequence, s.record, s.subject, len(s.inputs))
+        (
+            *(s.artefact, s.lifecycle, s.action, s.sequence, s.record, s.subject),
+            len(s.inputs) + 256 * len(s.approvals),
+        )
         for s in call.steps
     ]
+    relied = [(each.actor.word, each.record) for step in call.steps for each in step.approvals]
     every = [(entry.artefact, entry.sequence) for step in call.steps for entry in step.inputs]
-    return _encoded("batch", ([(anchor.root, anchor.count) for anchor in call.anchors], rows, every))
+    return _encoded("batch", ([(anchor.root, anchor.count) for anchor in call.anchors], rows, every, relied))
 
 
 def _three(signature: bytes) -> tuple[int, int, int]:

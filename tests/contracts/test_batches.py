@@ -1,5 +1,6 @@
 """A batch: its order, its items' numbers, its caps, and when it is refused as a whole."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -34,9 +35,9 @@ def rows(steps: tuple[StepCall, ...]) -> list[Row]:
     ]
 
 
-def batch(anchors: list[Row], steps: list[Row], inputs: list[Row]) -> bytes:
+def batch(anchors: list[Row], steps: list[Row], inputs: list[Row], approvals: Sequence[Row] = ()) -> bytes:
     """Call data of a batch that the product's own encoder would refuse to make."""
-    return BATCH + arrays([], anchors, steps, inputs)
+    return BATCH + arrays([], anchors, steps, inputs, approvals)
 
 
 def test_a_refused_item_is_named_and_the_rest_goes_on(side: SideBySide) -> None:

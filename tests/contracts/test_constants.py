@@ -76,6 +76,7 @@ EXPECTED: dict[str, dict[str, int | bytes]] = {
         "MAX_STEPS": abi.MAX_STEPS,
         "MAX_ANCHORS": abi.MAX_ANCHORS,
         "MAX_BATCH_INPUTS": abi.MAX_BATCH_INPUTS,
+        "MAX_BATCH_APPROVALS": abi.MAX_BATCH_APPROVALS,
         "VERSION": 1,
         **{reason.name: reason.value for reason in Reason if 20 <= reason < 40},
         "STATE_MASK": 2**8 - 1,
@@ -154,9 +155,10 @@ EXPECTED: dict[str, dict[str, int | bytes]] = {
         "RULE_INPUT_KIND": offset(rule(input_kind=1)),
         "RULE_DUTY": offset(rule(duty=1)),
         "RULE_DIFFERS": offset(rule(differs=1)),
-        "RULE_APPROVALS": 72,  # for approvals, which have no call yet
+        "RULE_APPROVALS": offset(rule(approvals=1)),
+        "RULE_APPROVER_DIFFERS": offset(rule(approver_differs=1)),
         "RULE_ROLES": offset(rule(roles=1)),
-        "RULE_APPROVER_ROLES": 152,
+        "RULE_APPROVER_ROLES": offset(rule(approver_roles=1)),
         "RULE_STATE": offset(rule(state=1)),
         "RULE_ACTION": offset(rule(action=1)),
         "RULE_END": rule(action=2**7).bit_length(),
@@ -168,6 +170,7 @@ EXPECTED: dict[str, dict[str, int | bytes]] = {
         "FLAG_RECALL": rule(recall=1) >> 8,
         "FLAG_END": (rule(recall=1) >> 8).bit_length(),
         "MAX_DUTY": lifecycle.MAX_DUTIES,
+        "MAX_APPROVALS": lifecycle.MAX_APPROVALS,
     },
 }
 
@@ -206,7 +209,7 @@ def test_no_module_is_forgotten(declared: dict[str, dict[str, int | bytes]]) -> 
 @pytest.mark.parametrize(
     "name",
     [
-        *("MAX_INPUTS", "MAX_STEPS", "MAX_ANCHORS", "MAX_BATCH_INPUTS", "VERSION"),
+        *("MAX_INPUTS", "MAX_STEPS", "MAX_ANCHORS", "MAX_BATCH_INPUTS", "MAX_BATCH_APPROVALS", "VERSION"),
         *("SCOPE_RECORD", "SCOPE_APPROVE", "SCOPE_GOVERN"),
     ],
 )

@@ -16,7 +16,7 @@ from tests.contracts.stories import approved
 
 ENTRIES = [entry for entry in json.loads(COMPILED.read_text())["abi"] if entry["type"] == "function"]
 WRITING = {
-    *("register", "act", "anchor", "batch", "add_key", "revoke_key"),
+    *("register", "act", "approve", "anchor", "batch", "add_key", "revoke_key"),
     *("propose", "vote", "execute", "execute_lifecycle", "cancel", "leave"),
 }
 
@@ -32,7 +32,7 @@ def test_no_call_speaks_of_an_owner_a_pause_or_an_upgrade() -> None:
         *("artefact", "artefact_id", "anchor_head", "key", "organisation", "member_count", "threshold"),
         *("proposal", "has_voted", "proposal_count", "organisation_count", "pace"),
         *("lifecycle", "lifecycle_number", "lifecycle_count", "rule", "VERSION"),
-        *("MAX_INPUTS", "MAX_STEPS", "MAX_ANCHORS", "MAX_BATCH_INPUTS"),
+        *("MAX_INPUTS", "MAX_STEPS", "MAX_ANCHORS", "MAX_BATCH_INPUTS", "MAX_BATCH_APPROVALS"),
         *("SCOPE_RECORD", "SCOPE_APPROVE", "SCOPE_GOVERN"),
     }
 

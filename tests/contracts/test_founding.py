@@ -197,12 +197,36 @@ def test_the_same_lifecycle_is_admitted_once(env: Env) -> None:
     ],
 )
 def test_a_rule_that_asks_for_what_is_not_enforced_is_refused(env: Env, bit: int, text: str) -> None:
-    """Approvals by several organisations have their place in the word, and no call yet."""
+    """Half of what approvals need is no rule either, and nothing is approved before it exists."""
     creation = bytearray(deployment(artefacts_contract().bytecode, many(1), Governance(1), [PLAIN]))
     creation[-32:] = word(RULE.word | 1 << bit)
     outcome = Deployed.create(env, bytes(creation))
     assert isinstance(outcome, Reverted)
     assert outcome.message == f"lifecycles: {text}"
+
+
+APPROVED = Rule(state=1, action=2, following=1, roles=1, approvals=2, approver_roles=1, approver_differs=1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"approvals": 0}, "approvals"),
+        ({"approvals": 9}, "approvals"),
+        ({"approvals": 255}, "approvals"),
+        ({"approver_roles": 0}, "approvals"),
+        ({"approvals": 0, "approver_roles": 0}, "approvals"),
+        ({"state": 0, "action": 3}, "approvals"),
+        ({"approver_differs": 128}, "duty out of range"),
+    ],
+)
+def test_approvals_that_make_no_sense_are_refused(env: Env, changed: dict[str, int], text: str) -> None:
+    open_ended = replace(PLAIN, terminal=0)
+    table = replace(open_ended, rules=(RULE, replace(APPROVED, **changed)))
+    assert refusal(env, many(1), 1, (table,)) == f"lifecycles: {text}"
+    SideBySide(env, many(1), Governance(1), (replace(open_ended, rules=(RULE, APPROVED)),))
+    most = replace(APPROVED, approvals=8, approver_roles=2**64 - 1, approver_differs=127)
+    SideBySide(env, many(1), Governance(1), (replace(open_ended, rules=(RULE, most)),))
 
 
 @pytest.mark.parametrize("bit", [224, 255])

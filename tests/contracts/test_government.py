@@ -30,7 +30,7 @@ from tests.contracts.cast import Consent, fresh
 from tests.contracts.storyline import ACCOUNTS, CAMPAIGN, LONG, POOL, Storyline
 
 # What decisions never emit.
-OF_ARTEFACTS = {"Registered", "Acted", "Refused", "GovernanceSet"}
+OF_ARTEFACTS = {"Registered", "Acted", "ActedApproved", "Approved", "Refused", "GovernanceSet"}
 
 
 class Government(Storyline):

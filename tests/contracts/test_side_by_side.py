@@ -28,6 +28,7 @@ class Story(Storyline):
     def a_step_alone(self, data: st.DataObject) -> None:
         caller = data.draw(self.callers(), "caller")
         asked = data.draw(steps(self.side.history, caller), "step")
+        asked = replace(asked, approvals=())  # neither `register` nor `act` has such an argument
         if asked.lifecycle:
             asked = replace(asked, sequence=1)  # `register` has no such argument
         self.note(self.side.single(caller, asked))
@@ -55,7 +56,13 @@ class Story(Storyline):
 
 # What no call of this story can bring about: nobody leaves (test_government.py), and the encoder makes
 # no batch whose inputs do not add up (test_batches.py).
-ELSEWHERE = {Reason.ORGANISATION_REMOVED, Reason.INPUTS_UNBALANCED}
+# Approvals have a story of their own (test_approving.py).
+ELSEWHERE = {
+    Reason.ORGANISATION_REMOVED,
+    Reason.INPUTS_UNBALANCED,
+    Reason.APPROVAL_NOT_ASKED,
+    Reason.APPROVED_ALREADY,
+}
 
 
 def test_contract_and_specification_never_disagree(env: Env) -> None:

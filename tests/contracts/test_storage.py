@@ -48,6 +48,7 @@ SLOTS = {
     "governance.digests": 16,
     "governance.votes": 17,
     "governance.newest": 18,
+    "approved": 19,
 }
 
 

@@ -22,6 +22,7 @@ COMPILED_ABI = json.loads(COMPILED.read_text())["abi"]
 STRUCTS = {
     "Input": "(bytes32,uint256)",
     "Anchor": "(bytes32,uint256)",
+    "Approval": "(uint256,bytes32)",
     "Step": "(bytes32,uint16,uint8,uint256,bytes32,bytes32,uint256)",
 }
 # What a contract's own header says of a word, by the heading of this page.
@@ -159,6 +160,8 @@ def test_caps_are_those_of_the_code() -> None:
             abi.MAX_STEPS,
             abi.MAX_ANCHORS,
             abi.MAX_BATCH_INPUTS,
+            lifecycle.MAX_APPROVALS,
+            abi.MAX_BATCH_APPROVALS,
             32,
             16,
             lifecycle.MAX_RULES,

@@ -32,6 +32,8 @@ LOGS = {
     "LifecycleAdmitted(uint256,bytes32,uint256,bytes32,uint256[])": (2, 2, 1),
     f"Registered(bytes32,bytes32,uint256,{STEP})": (3, 4, 2),
     f"Acted(bytes32,bytes32,uint256,{STEP})": (3, 4, 2),
+    f"ActedApproved(bytes32,bytes32,uint256,{STEP},(uint256,bytes32)[])": (3, 4, 2),
+    "Approved(bytes32,bytes32,uint256,uint256,uint256,bytes32)": (3, 3, 0),
     "Anchored(uint256,bytes32,uint256,uint256)": (2, 2, 0),
 }
 BY_TOPIC = {keccak(signature.encode()): signature for signature in LOGS}
@@ -73,11 +75,25 @@ def log(event: dict) -> tuple[str, list[bytes], list[int], list[list[int]]]:
     if not width:
         need(len(numbers) == plain, "another number of words")
         return signature.partition("(")[0], topics[1:], numbers, []
+    if signature.startswith("ActedApproved"):
+        return two_arrays(topics[1:], numbers)
     need(len(numbers) >= plain + 2 and numbers[plain] == 32 * (plain + 1), "another offset")
     flat = numbers[plain + 2 :]
     need(len(flat) == width * numbers[plain + 1], "another number of rows")
     rows = [flat[at : at + width] for at in range(0, len(flat), width)]
     return signature.partition("(")[0], topics[1:], numbers[:plain], rows
+
+
+def two_arrays(indexed: list[bytes], numbers: list[int]) -> tuple[str, list[bytes], list[int], list]:
+    """Inputs as rows of two, then approvals as rows of three, the third a zero."""
+    need(len(numbers) >= 8 and numbers[4] == 192, "another offset")
+    inputs = 2 * numbers[6]
+    need(len(numbers) >= 8 + inputs and numbers[5] == 32 * (7 + inputs), "another offset")
+    approvals = numbers[8 + inputs :]
+    need(len(approvals) == 2 * numbers[7 + inputs] > 0, "another number of rows")
+    pairs = [numbers[7 + at : 9 + at] for at in range(0, inputs, 2)]
+    given = [[*approvals[at : at + 2], 0] for at in range(0, len(approvals), 2)]
+    return "ActedApproved", indexed, numbers[:4], [*given, *pairs]
 
 
 def events_of(body: dict) -> list[tuple[str, list[bytes], list[int], list[list[int]]]]:
@@ -229,7 +245,7 @@ class Story:
             self.lifecycles[int.from_bytes(indexed[0], "big")] = indexed[1]
             document, rules = plain[1].to_bytes(32, "big"), [row[0] for row in rows]
             need(indexed[1] == lifecycle_id(plain[0], document, rules), "another id")
-        elif name in ("Registered", "Acted"):
+        elif name in ("Registered", "Acted", "ActedApproved"):
             self.step(name, indexed, plain, rows)
         elif name == "Anchored":
             organisation = int.from_bytes(indexed[0], "big") >> 160
@@ -242,11 +258,13 @@ class Story:
             self.numbers[artefact] = plain[0]
         inputs = bytes(32)
         for row in rows:
-            inputs = keccak(words(inputs, *row))
+            inputs = keccak(words(inputs, *row[:2]))
         sequence, record = 1 if name == "Registered" else plain[0], plain[3].to_bytes(32, "big")
         before = self.heads.get(artefact, artefact)
         self.heads[artefact] = keccak(words(before, sequence, who, plain[1], record, subject, inputs))
-        self.steps.append((artefact, int.from_bytes(who, "big"), record, [words(row[0]) for row in rows]))
+        self.steps.append(
+            (artefact, int.from_bytes(who, "big"), record, [words(row[0]) for row in rows if len(row) == 2])
+        )
 
     def lifecycle_ids(self) -> set[bytes]:
         need(set(self.numbers.values()) <= set(self.lifecycles), "a lifecycle that was not admitted")

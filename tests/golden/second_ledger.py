@@ -12,7 +12,7 @@ ROLES = ["operator", "data_admin", "labeller", "developer", "verifier", "auditor
 BITS = {f"role-{bit}": bit for bit in range(64)} | {name: bit for bit, name in enumerate(ROLES)}
 NAME, KIND = "[a-z0-9_]{1,32}", "[a-z0-9_]{1,64}"
 FILE = "type version kind about states usable terminal recalled actions duties transitions"
-TRANSITION = "action from to roles duty differs inputs custodian subject approve recall"
+TRANSITION = "action from to roles duty differs inputs approvals custodian subject approve recall"
 
 
 def sha(content: bytes) -> bytes:
@@ -130,6 +130,17 @@ def asked_inputs(transition: dict) -> tuple[int, int, bool]:
     return least, tag(inputs["kind"]) if "kind" in inputs else 0, boolean(inputs, "usable")
 
 
+def asked_approvals(transition: dict, duties: list) -> tuple[int, int, int]:
+    if "approvals" not in transition:
+        return 0, 0, 0
+    asked = within(transition["approvals"], "least roles differs")
+    need(type(asked.get("least")) is int and 1 <= asked["least"] <= 8, "no number of approvals")
+    roles = array(asked, "roles")
+    need(roles and all(isinstance(role, str) and role in BITS for role in roles), "no roles")
+    differs = mask(array(asked, "differs"), ["creator", *duties])
+    return asked["least"], differs, sum({1 << BITS[role] for role in roles})
+
+
 def rules_of(transition: Json, states: list, actions: list, duties: list, masks: dict) -> list:
     """(state, action, next state, rule word) for each state the transition leads from."""
     within(transition, TRANSITION, "action from to roles")
@@ -138,6 +149,7 @@ def rules_of(transition: Json, states: list, actions: list, duties: list, masks:
     need(left and roles, "no state, or no role")
     need(all(isinstance(role, str) and role in BITS for role in roles), "unknown role")
     least, kind, inputs_usable = asked_inputs(transition)
+    approvals, others, judges = asked_approvals(transition, duties)
     usable, recalled = (masks[name] >> following & 1 for name in ("usable", "recalled"))
     flags = [bool(usable), inputs_usable]
     flags += [boolean(transition, flag) for flag in ("custodian", "subject", "approve", "recall")]
@@ -149,10 +161,11 @@ def rules_of(transition: Json, states: list, actions: list, duties: list, masks:
     for name in left:
         state = position(name, states)
         need(not masks["terminal"] >> state & 1, "leads from a terminal state")
+        need(state or not approvals, "approvals of nothing")
         word = packed(
             (following, 8), (sum(flag << bit for bit, flag in enumerate(flags)), 8), (least, 8), (kind, 32),
-            (duty, 8), (differs, 8), (0, 16), (sum({1 << BITS[role] for role in roles}), 64), (0, 64),
-            (state, 8), (action, 8), (0, 24),
+            (duty, 8), (differs, 8), (approvals, 8), (others, 8),
+            (sum({1 << BITS[role] for role in roles}), 64), (judges, 64), (state, 8), (action, 8), (0, 24),
         )  # fmt: skip
         found.append((state, action, following, word))
     return found

@@ -14,11 +14,13 @@ from typing import Any
 from proml.contracts.forms import (
     ACTOR,
     ADDRESS,
+    APPROVALS,
     BYTES32,
     CHANGE,
     INPUTS,
     SIGNATURE,
     UINT,
+    UINT8,
     WORDS,
     Form,
     Row,
@@ -27,11 +29,13 @@ from proml.contracts.forms import (
     read,
     signature_of,
     write,
+    write_approvals,
     write_inputs,
 )
 from proml.core.call import (
     AddKeyCall,
     AnchorCall,
+    ApproveCall,
     BatchCall,
     CancelCall,
     ContractCall,
@@ -47,7 +51,9 @@ from proml.core.call import (
 from proml.core.digest import keccak256, word
 from proml.core.event import (
     Acted,
+    ActedApproved,
     Anchored,
+    Approved,
     Event,
     GovernanceSet,
     KeyAdded,
@@ -64,7 +70,7 @@ from proml.core.event import (
     ThresholdSet,
     VoteCast,
 )
-from proml.core.lifecycle import MAX_INPUTS, MAX_RULES, Table
+from proml.core.lifecycle import MAX_APPROVALS, MAX_INPUTS, MAX_RULES, Table
 from proml.core.proposal import Governance
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem, RecordInvalid
@@ -86,6 +92,8 @@ _EVENTS: dict[type[Event], tuple[int, tuple[Form, ...]]] = {
     LifecycleAdmitted: (2, (UINT, BYTES32, UINT, BYTES32, WORDS)),
     Registered: (3, (BYTES32, BYTES32, ACTOR, *_STEP)),
     Acted: (3, (BYTES32, BYTES32, ACTOR, *_STEP)),
+    ActedApproved: (3, (BYTES32, BYTES32, ACTOR, *_STEP, APPROVALS)),
+    Approved: (3, (BYTES32, BYTES32, ACTOR, UINT, UINT, BYTES32)),
     Anchored: (2, (ACTOR, BYTES32, UINT, UINT)),
     Refused: (2, (BYTES32, ACTOR, UINT, UINT)),
 }
@@ -104,6 +112,7 @@ def selector(signature: str) -> bytes:
 _CALLS: dict[type[ContractCall], tuple[str, tuple[Form, ...]]] = {
     AddKeyCall: ("add_key", (ADDRESS, UINT, UINT, SIGNATURE)),
     RevokeKeyCall: ("revoke_key", (ADDRESS, UINT)),
+    ApproveCall: ("approve", (BYTES32, UINT8, UINT, BYTES32, BYTES32)),
     ProposeCall: ("propose", (CHANGE,)),
     VoteCall: ("vote", (UINT,)),
     ExecuteCall: ("execute", (UINT, CHANGE, SIGNATURE)),
@@ -114,7 +123,8 @@ _CALLS: dict[type[ContractCall], tuple[str, tuple[Form, ...]]] = {
 _SELECTORS = {kind: selector(signature_of(name, forms)) for kind, (name, forms) in _CALLS.items()}
 _KINDS = {start: kind for kind, start in _SELECTORS.items()}
 BATCH = selector(
-    "batch((bytes32,uint256)[],(bytes32,uint16,uint8,uint256,bytes32,bytes32,uint256)[],(bytes32,uint256)[])"
+    "batch((bytes32,uint256)[],(bytes32,uint16,uint8,uint256,bytes32,bytes32,uint256)[],(bytes32,uint256)[],"
+    "(uint256,bytes32)[])"
 )
 ADD_KEY = _SELECTORS[AddKeyCall]
 REVOKE_KEY = _SELECTORS[RevokeKeyCall]
@@ -127,6 +137,7 @@ LIFECYCLE_TEXT = b"lifecycles: "
 MAX_ANCHORS = 32
 MAX_STEPS = 64
 MAX_BATCH_INPUTS = 128
+MAX_BATCH_APPROVALS = 32
 MAX_LIFECYCLE = 2**16 - 1
 # What fits the uint8 of a step; lifecycles use less of it (core.lifecycle.MAX_ACTIONS).
 MAX_ACTION_WORD = 255
@@ -153,6 +164,11 @@ def _values(content: ContractCall | Event) -> list[Any]:
 
 def _encode_batch(call: BatchCall) -> bytes:
     inputs = [row for step in call.steps for row in write_inputs(step.inputs)]
+    approvals = [row for step in call.steps for row in write_approvals(step.approvals)]
+    if len(approvals) > MAX_BATCH_APPROVALS or any(len(s.approvals) > MAX_APPROVALS for s in call.steps):
+        raise RecordInvalid(
+            f"a step names {MAX_APPROVALS} approvals at most, a batch {MAX_BATCH_APPROVALS} in all"
+        )
     if len(call.anchors) > MAX_ANCHORS or len(call.steps) > MAX_STEPS or len(inputs) > MAX_BATCH_INPUTS:
         raise RecordInvalid(
             f"a batch takes {MAX_ANCHORS} anchors, {MAX_STEPS} steps and {MAX_BATCH_INPUTS} inputs at most"
@@ -164,10 +180,14 @@ def _encode_batch(call: BatchCall) -> bytes:
                 f"actions <= {MAX_ACTION_WORD}, lifecycles <= {MAX_LIFECYCLE}"
             )
     steps = [
-        (s.artefact, s.lifecycle, s.action, s.sequence, s.record, s.subject, len(s.inputs))
-        for s in call.steps
+        (s.artefact, s.lifecycle, s.action, s.sequence, s.record, s.subject, counts(s)) for s in call.steps
     ]
-    return arrays([], [(anchor.root, anchor.count) for anchor in call.anchors], steps, inputs)
+    return arrays([], [(anchor.root, anchor.count) for anchor in call.anchors], steps, inputs, approvals)
+
+
+def counts(step: StepCall) -> int:
+    """How many inputs of a batch are a step's, and 256 times how many of its approvals."""
+    return len(step.inputs) | len(step.approvals) << 8
 
 
 def decode_call(data: bytes) -> ContractCall:
@@ -198,14 +218,14 @@ _STEP_ROWS = Form(("uint256",) * 7, list, list, is_array=True)
 
 
 def _decode_batch(data: bytes) -> BatchCall:
-    anchors, steps, inputs = read((_ANCHOR_ROWS, _STEP_ROWS, INPUTS), data, "call data")
-    taken = 0
+    anchors, steps, inputs, approvals = read((_ANCHOR_ROWS, _STEP_ROWS, INPUTS, APPROVALS), data, "call data")
+    taken = relied = 0
     made = []
     for artefact, lifecycle, action, sequence, record, subject, count in steps:
-        own = inputs[taken : taken + count]
-        taken += count
-        made.append(StepCall(word(artefact), lifecycle, action, sequence, word(record), word(subject), own))
-    if taken != len(inputs):
+        own = inputs[taken : taken + (count & 255)], approvals[relied : relied + (count >> 8)]
+        taken, relied = taken + (count & 255), relied + (count >> 8)
+        made.append(StepCall(word(artefact), lifecycle, action, sequence, word(record), word(subject), *own))
+    if taken != len(inputs) or relied != len(approvals):
         raise LedgerProblem("the inputs of a batch do not add up")
     return BatchCall(tuple(AnchorCall(word(root), count) for root, count in anchors), tuple(made))
 

@@ -17,7 +17,8 @@
         head[0]  = id
         head[n]  = keccak256(abi_encode(head[n-1], n, actor, action, record, subject, inputs digest))
         actor    = organisation << 160 | key
-        inputs digest: 0 without inputs; else folded over them, d = keccak256(abi_encode(d, id, sequence))
+        inputs digest: 0 without inputs; else folded over them, d = keccak256(abi_encode(d, id, sequence)),
+        after the approvals that the step relies on, d = keccak256(abi_encode(d, actor, record))
         docs/contracts.md is the specification, src/proml/core/history.py its executable form.
 """
 
@@ -77,6 +78,25 @@ event Acted:
     record: bytes32
     inputs: DynArray[Input, MAX_INPUTS]
 
+event ActedApproved:
+    artefact: indexed(bytes32)
+    subject: indexed(bytes32)
+    actor: indexed(uint256)
+    sequence: uint256
+    action: uint256
+    state: uint256
+    record: bytes32
+    inputs: DynArray[Input, MAX_INPUTS]
+    approvals: DynArray[Approval, lifecycles.MAX_APPROVALS]
+
+event Approved:
+    artefact: indexed(bytes32)
+    subject: indexed(bytes32)
+    actor: indexed(uint256)
+    action: uint256
+    sequence: uint256
+    record: bytes32
+
 event Anchored:
     actor: indexed(uint256)
     root: indexed(bytes32)
@@ -95,6 +115,10 @@ struct Input:
     artefact: bytes32
     sequence: uint256
 
+struct Approval:
+    actor: uint256
+    record: bytes32
+
 struct Step:
     artefact: bytes32  # an id; for a registration the salt
     lifecycle: uint16  # number of the lifecycle to register under; 0 for an act
@@ -102,7 +126,9 @@ struct Step:
     sequence: uint256  # the sequence this step expects to get; 1 for a registration
     record: bytes32
     subject: bytes32
-    inputs: uint256  # how many of the batch's inputs are this step's
+    # How many of the batch's inputs are this step's, and 256 times how many of its approvals: a word
+    # of its own for the few steps that need approvals would cost all others.
+    inputs: uint256
 
 struct Anchor:
     root: bytes32
@@ -114,6 +140,7 @@ MAX_INPUTS: public(constant(uint256)) = 32
 MAX_STEPS: public(constant(uint256)) = 64
 MAX_ANCHORS: public(constant(uint256)) = 32
 MAX_BATCH_INPUTS: public(constant(uint256)) = 128
+MAX_BATCH_APPROVALS: public(constant(uint256)) = 32
 VERSION: public(constant(uint256)) = 1
 
 # Reasons 20-39 speak of a step; docs/contracts.md lists them all.
@@ -133,6 +160,10 @@ INPUT_UNUSABLE: constant(uint256) = 32
 INPUT_KIND: constant(uint256) = 33
 EMPTY_ANCHOR: constant(uint256) = 34
 INPUTS_UNBALANCED: constant(uint256) = 35
+APPROVALS_MISSING: constant(uint256) = 36
+APPROVAL_INVALID: constant(uint256) = 37
+APPROVAL_NOT_ASKED: constant(uint256) = 38
+APPROVED_ALREADY: constant(uint256) = 39
 
 STATE_MASK: constant(uint256) = 255
 BYTE: constant(uint256) = 255
@@ -158,6 +189,9 @@ anchor_heads: HashMap[uint256, bytes32]
 
 # Down here its storage comes after everything above, whose slots are pinned by state proofs.
 initializes: governance[consortium := consortium, lifecycles := lifecycles]
+
+# Approvals given, by keccak256(abi_encode(artefact, action, sequence, subject, actor, record)).
+approved: HashMap[bytes32, bool]
 
 # --- deployment -------------------------------------------------------------------------------
 
@@ -217,11 +251,35 @@ def act(
     @notice Move an artefact along one transition of its lifecycle.
     @param sequence The sequence this step expects to get: the present one plus 1. A second step
            made from the same view is refused rather than applied on top.
+    @dev   A step that needs approvals goes in a batch, where they can be named.
     """
     step: Step = Step(
         artefact=artefact, lifecycle=0, action=action, sequence=sequence, record=record, subject=subject, inputs=0
     )
     self._single(artefact, step, inputs)
+
+
+@external
+def approve(artefact: bytes32, action: uint8, sequence: uint256, subject: bytes32, record: bytes32):
+    """
+    @notice Approve a step that somebody is to take: this action, as the artefact's next step, with this
+            subject. Whatever step comes instead makes the approval worthless, and so does another
+            subject. Needs scope `approve` and one of the roles the rule wants approvers to have.
+    @param sequence The sequence the step will get: the present one plus 1.
+    @param record Commitment to the record of the approval, 32 bytes, not zero.
+    """
+    reason: uint256 = 0
+    organisation: uint256 = 0
+    word: uint256 = 0
+    scope: uint256 = 0
+    reason, organisation, word, scope = consortium._standing(msg.sender)
+    consortium._check(reason == 0, reason)
+    consortium._check(scope & consortium.SCOPE_APPROVE != 0, consortium.SCOPE_MISSING)
+    asked: Step = Step(
+        artefact=artefact, lifecycle=0, action=action, sequence=sequence, record=record, subject=subject, inputs=0
+    )
+    reason = self._approve(consortium._actor(organisation), word & consortium.ROLES_MASK, asked)
+    consortium._check(reason == 0, reason)
 
 
 @external
@@ -244,11 +302,13 @@ def batch(
     anchors: DynArray[Anchor, MAX_ANCHORS],
     steps: DynArray[Step, MAX_STEPS],
     inputs: DynArray[Input, MAX_BATCH_INPUTS],
+    approvals: DynArray[Approval, MAX_BATCH_APPROVALS],
 ):
     """
     @notice Many anchors and steps in one transaction, in this order. A refused item emits `Refused`
             with its reason and changes nothing; the rest goes on. Items are counted from 0, anchors first.
     @param inputs The inputs of all steps, one after another; none may be left over.
+    @param approvals What the steps rely on, likewise; of each step in ascending order of organisations.
     @dev   Reverts as a whole when the key may not record, or when the inputs do not add up.
     """
     organisation: uint256 = 0
@@ -269,20 +329,49 @@ def batch(
 
     roles: uint256 = word & consortium.ROLES_MASK
     offset: uint256 = 0
+    behind: uint256 = 0
     for step: Step in steps:
-        consortium._check(step.inputs <= MAX_INPUTS and offset + step.inputs <= len(inputs), INPUTS_UNBALANCED)
-        own: DynArray[Input, MAX_INPUTS] = []
-        for i: uint256 in range(step.inputs, bound=MAX_INPUTS):
-            own.append(inputs[offset + i])
-        offset += step.inputs
         artefact: bytes32 = step.artefact
         if step.lifecycle != 0:
             artefact = self._id(msg.sender, artefact)
-        reason: uint256 = self._apply(artefact, actor, roles, scope, step, own)
+        count: uint256 = step.inputs
+        relied: DynArray[Approval, lifecycles.MAX_APPROVALS] = []
+        digest: bytes32 = empty(bytes32)
+        approved: uint256 = 0
+        if count > BYTE:
+            approved = count >> 8
+            count = count & BYTE
+            consortium._check(
+                approved <= lifecycles.MAX_APPROVALS and behind + approved <= len(approvals), INPUTS_UNBALANCED
+            )
+            for i: uint256 in range(approved, bound=lifecycles.MAX_APPROVALS):
+                relied.append(approvals[behind + i])
+            behind += approved
+            digest, approved = self._relied(artefact, step, relied)
+        own: DynArray[Input, MAX_INPUTS] = []
+        if count != 0:
+            consortium._check(count <= MAX_INPUTS and offset + count <= len(inputs), INPUTS_UNBALANCED)
+            for i: uint256 in range(count, bound=MAX_INPUTS):
+                own.append(inputs[offset + i])
+            offset += count
+        reason: uint256 = self._apply(artefact, actor, roles, scope, step, own, digest, approved)
         if reason != 0:
             log Refused(artefact=artefact, actor=actor, item=item, reason=reason)
+        elif approved != 0:
+            standing: uint256 = self.artefacts[artefact]
+            log ActedApproved(
+                artefact=artefact,
+                subject=step.subject,
+                actor=actor,
+                sequence=step.sequence,
+                action=convert(step.action, uint256),
+                state=standing & STATE_MASK,
+                record=step.record,
+                inputs=own,
+                approvals=relied,
+            )
         item += 1
-    consortium._check(offset == len(inputs), INPUTS_UNBALANCED)
+    consortium._check(offset == len(inputs) and behind == len(approvals), INPUTS_UNBALANCED)
 
 # --- reading ----------------------------------------------------------------------------------
 
@@ -321,7 +410,7 @@ def _single(artefact: bytes32, step: Step, inputs: DynArray[Input, MAX_INPUTS]):
     scope: uint256 = 0
     organisation, word, scope = self._recording()
     reason: uint256 = self._apply(
-        artefact, consortium._actor(organisation), word & consortium.ROLES_MASK, scope, step, inputs
+        artefact, consortium._actor(organisation), word & consortium.ROLES_MASK, scope, step, inputs, empty(bytes32), 0
     )
     consortium._check(reason == 0, reason)
 
@@ -334,10 +423,13 @@ def _apply(
     scope: uint256,
     step: Step,
     inputs: DynArray[Input, MAX_INPUTS],
+    relied: bytes32,
+    approvals: uint256,
 ) -> uint256:
     """
     @dev Returns the first reason against the step, in the order of docs/contracts.md, or applies it
-         and returns 0. Nothing is written before the last check.
+         and returns 0. Nothing is written before the last check. `relied` and `approvals` are what
+         `_relied` made of the approvals, 0 without any; with some the caller emits the event.
     """
     word: uint256 = self.artefacts[artefact]
     organisation: uint256 = actor >> 160
@@ -377,7 +469,7 @@ def _apply(
     if len(inputs) < (rule >> lifecycles.RULE_LEAST_INPUTS) & BYTE:
         return INPUTS_MISSING
 
-    inputs_digest: bytes32 = empty(bytes32)
+    inputs_digest: bytes32 = relied
     kind: uint256 = (rule >> lifecycles.RULE_INPUT_KIND) & lifecycles.KIND_MASK
     of_kind: bool = kind == 0
     for entry: Input in inputs:
@@ -395,6 +487,10 @@ def _apply(
         inputs_digest = keccak256(abi_encode(inputs_digest, entry.artefact, entry.sequence))
     if not of_kind:
         return INPUT_KIND
+    if approvals > BYTE:
+        return APPROVAL_INVALID
+    if approvals < (rule >> lifecycles.RULE_APPROVALS) & BYTE:
+        return APPROVALS_MISSING
 
     state: uint256 = rule & BYTE
     self.artefacts[artefact] = self._moved(artefact, word, organisation, number, sequence, rule)
@@ -414,7 +510,7 @@ def _apply(
             record=step.record,
             inputs=inputs,
         )
-    else:
+    elif approvals == 0:
         log Acted(
             artefact=artefact,
             subject=step.subject,
@@ -426,6 +522,96 @@ def _apply(
             inputs=inputs,
         )
     return 0
+
+
+@internal
+def _approve(actor: uint256, roles: uint256, asked: Step) -> uint256:
+    """
+    @dev Returns the first reason against the approval, or keeps it and returns 0. `asked.record` is the
+         approval's own record.
+    """
+    word: uint256 = self.artefacts[asked.artefact]
+    action: uint256 = convert(asked.action, uint256)
+    if word == 0:
+        return UNKNOWN_ARTEFACT
+    if asked.sequence != ((word >> SEQUENCE) & SEQ_MASK) + 1:
+        return WRONG_SEQUENCE
+    rule: uint256 = lifecycles.rules[
+        (((word >> LIFECYCLE) & ORG_MASK) << 16) | ((word & STATE_MASK) << 8) | action
+    ]
+    if rule == 0:
+        return NO_TRANSITION
+    if (rule >> lifecycles.RULE_APPROVALS) & BYTE == 0:
+        return APPROVAL_NOT_ASKED
+    if roles & (rule >> lifecycles.RULE_APPROVER_ROLES) & lifecycles.STATES_MASK == 0:
+        return ROLE_MISSING
+    if self._conflict(asked.artefact, word, actor >> 160, (rule >> lifecycles.RULE_APPROVER_DIFFERS) & BYTE):
+        return DUTY_CONFLICT
+    if asked.record == empty(bytes32):
+        return RECORD_MISSING
+    if (rule >> lifecycles.RULE_FLAGS) & lifecycles.FLAG_SUBJECT != 0 and asked.subject == empty(bytes32):
+        return SUBJECT_MISSING
+    at: bytes32 = keccak256(
+        abi_encode(asked.artefact, action, asked.sequence, asked.subject, actor, asked.record)
+    )
+    if self.approved[at]:
+        return APPROVED_ALREADY
+    self.approved[at] = True
+    log Approved(
+        artefact=asked.artefact,
+        subject=asked.subject,
+        actor=actor,
+        action=action,
+        sequence=asked.sequence,
+        record=asked.record,
+    )
+    return 0
+
+
+@internal
+@view
+def _relied(
+    artefact: bytes32, step: Step, approvals: DynArray[Approval, lifecycles.MAX_APPROVALS]
+) -> (bytes32, uint256):
+    """
+    @dev The digest over a step's approvals and how many they are; more than 255 when one does not stand,
+         or when they are not of organisations in ascending order.
+    """
+    word: uint256 = self.artefacts[artefact]
+    rule: uint256 = lifecycles.rules[
+        (((word >> LIFECYCLE) & ORG_MASK) << 16) | ((word & STATE_MASK) << 8) | convert(step.action, uint256)
+    ]
+    digest: bytes32 = empty(bytes32)
+    last: uint256 = 0
+    for entry: Approval in approvals:
+        if entry.actor >> 160 <= last or not self._stands(artefact, step, entry, rule):
+            return empty(bytes32), max_value(uint256)
+        last = entry.actor >> 160
+        digest = keccak256(abi_encode(digest, entry.actor, entry.record))
+    return digest, len(approvals)
+
+
+@internal
+@view
+def _stands(artefact: bytes32, step: Step, entry: Approval, rule: uint256) -> bool:
+    """
+    @dev Whether an approval was given for exactly this step, and its organisation is still a member that
+         may approve it, its key not revoked. Duties cannot have changed: the sequence has not.
+    """
+    at: bytes32 = keccak256(
+        abi_encode(
+            artefact, convert(step.action, uint256), step.sequence, step.subject, entry.actor, entry.record
+        )
+    )
+    if not self.approved[at]:
+        return False
+    key: address = convert(entry.actor & (2**160 - 1), address)
+    if (consortium.keys[key] >> consortium.KEY_REVOKED) & consortium.BLOCK_MASK != 0:
+        return False
+    word: uint256 = consortium.organisations[entry.actor >> 160]
+    if (word >> consortium.ORG_REMOVED) & consortium.BLOCK_MASK != 0:
+        return False
+    return word & (rule >> lifecycles.RULE_APPROVER_ROLES) & lifecycles.STATES_MASK != 0
 
 
 @internal

@@ -12,7 +12,7 @@ from typing import Any
 
 from proml.core.consortium import Actor
 from proml.core.digest import word
-from proml.core.event import Input
+from proml.core.event import Approval, Input
 from proml.core.proposal import Change
 from proml.errors import LedgerProblem, RecordInvalid
 
@@ -100,13 +100,24 @@ def read_inputs(rows: Iterable[Sequence[int]]) -> tuple[Input, ...]:
     return tuple(Input(word(artefact), sequence) for artefact, sequence in rows)
 
 
+def write_approvals(approvals: Iterable[Approval]) -> list[Row]:
+    """Approvals as rows."""
+    return [(entry.actor.word, entry.record) for entry in approvals]
+
+
+def _read_approvals(rows: Iterable[Sequence[int]]) -> tuple[Approval, ...]:
+    return tuple(Approval(Actor.from_word(actor), word(record)) for actor, record in rows)
+
+
 UINT = Form(("uint256",), lambda value: (value,), lambda words: words[0])
 BYTES32 = Form(("bytes32",), lambda value: (value,), lambda words: word(words[0]))
 ADDRESS = Form(("address",), lambda value: (address_number(value),), lambda words: read_address(words[0]))
 ACTOR = Form(("uint256",), lambda actor: (actor.word,), lambda words: Actor.from_word(words[0]))
 SIGNATURE = Form(("uint256",) * 3, _write_signature, _read_signature)
 CHANGE = Form(("uint256", "uint256", "uint256", "address", "bytes32"), _write_change, _read_change)
+UINT8 = Form(("uint8",), lambda value: (value,), lambda words: words[0])
 INPUTS = Form(("bytes32", "uint256"), write_inputs, read_inputs, is_array=True)
+APPROVALS = Form(("uint256", "bytes32"), write_approvals, _read_approvals, is_array=True)
 WORDS = Form(
     ("uint256",),
     lambda values: [(value,) for value in values],

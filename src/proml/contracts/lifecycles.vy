@@ -56,6 +56,7 @@ RULE_INPUT_KIND: constant(uint256) = 24
 RULE_DUTY: constant(uint256) = 56
 RULE_DIFFERS: constant(uint256) = 64
 RULE_APPROVALS: constant(uint256) = 72
+RULE_APPROVER_DIFFERS: constant(uint256) = 80
 RULE_ROLES: constant(uint256) = 88
 RULE_APPROVER_ROLES: constant(uint256) = 152
 RULE_STATE: constant(uint256) = 216
@@ -71,6 +72,8 @@ FLAG_RECALL: constant(uint256) = 32  # taints every descendant
 FLAG_END: constant(uint256) = 6
 
 MAX_DUTY: constant(uint256) = 6
+# Approvals that a rule can ask for, and that a step can name.
+MAX_APPROVALS: constant(uint256) = 8
 
 # --- storage ----------------------------------------------------------------------------------
 
@@ -132,10 +135,14 @@ def _admit(properties: uint256, document: bytes32, rules: DynArray[uint256, MAX_
         assert ((recalled >> following) & 1) * FLAG_RECALL == (flags & FLAG_RECALL), "lifecycles: recall flag"
         assert ((rule >> RULE_DUTY) & BYTE) <= MAX_DUTY, "lifecycles: duty out of range"
         assert ((rule >> RULE_DIFFERS) & BYTE) < 2 ** (MAX_DUTY + 1), "lifecycles: duty out of range"
-        # Approvals by several organisations have their place in the word and no call yet: a rule
-        # that asks for them could never be met, or worse, would not be enforced.
-        assert ((rule >> RULE_APPROVALS) & (2**16 - 1)) == 0, "lifecycles: approvals"
-        assert ((rule >> RULE_APPROVER_ROLES) & STATES_MASK) == 0, "lifecycles: approvals"
+        approvals: uint256 = (rule >> RULE_APPROVALS) & BYTE
+        differs: uint256 = (rule >> RULE_APPROVER_DIFFERS) & BYTE
+        roles: uint256 = (rule >> RULE_APPROVER_ROLES) & STATES_MASK
+        # Nobody can approve what does not exist yet, and without approvals the rest means nothing.
+        assert approvals <= MAX_APPROVALS and (approvals == 0 or state != 0), "lifecycles: approvals"
+        assert (approvals == 0) == (roles == 0), "lifecycles: approvals"
+        assert differs == 0 or approvals != 0, "lifecycles: approvals"
+        assert differs < 2 ** (MAX_DUTY + 1), "lifecycles: duty out of range"
         at: uint256 = (number << 16) | (state << 8) | action
         assert self.rules[at] == 0, "lifecycles: ambiguous"
         self.rules[at] = rule

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proml.core.consortium import Actor
-from proml.core.event import Acted, Input, Registered, Step
+from proml.core.event import Acted, ActedApproved, Approval, Input, Registered, Step
 from proml.core.proposal import Change
 
 
@@ -31,6 +31,7 @@ class StepCall:
     """One step as a caller asks for it.
 
     `artefact` is the id, or the salt where `lifecycle` is not 0, which makes it a registration.
+    `approvals` are those it relies on, in ascending order of organisations, 8 at most.
     """
 
     artefact: bytes
@@ -40,12 +41,15 @@ class StepCall:
     record: bytes
     subject: bytes
     inputs: tuple[Input, ...] = ()
+    approvals: tuple[Approval, ...] = ()
 
     def event(self, artefact: bytes, actor: Actor, state: int) -> Step:
         """What the contracts emit when they accept the step; `state` is the one it leads to."""
         content = (self.action, state, self.record, self.inputs)
         if self.lifecycle:
             return Registered(artefact, self.subject, actor, self.lifecycle, *content)
+        if self.approvals:
+            return ActedApproved(artefact, self.subject, actor, self.sequence, *content, self.approvals)
         return Acted(artefact, self.subject, actor, self.sequence, *content)
 
 
@@ -59,10 +63,24 @@ class AnchorCall:
 
 @dataclass(frozen=True, slots=True)
 class BatchCall:
-    """Anchors, then steps, in one transaction; at most 32 anchors, 64 steps, 128 inputs in all."""
+    """Anchors, then steps, in one transaction; at most 32 anchors, 64 steps, 128 inputs, 32 approvals."""
 
     anchors: tuple[AnchorCall, ...] = ()
     steps: tuple[StepCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveCall:
+    """Approve the step that is to get `sequence`: this action, with this subject.
+
+    `record` is the commitment to the approval's own record.
+    """
+
+    artefact: bytes
+    action: int
+    sequence: int
+    subject: bytes
+    record: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +155,4 @@ class LeaveCall:
 
 KeyCall = AddKeyCall | RevokeKeyCall
 GovernanceCall = ProposeCall | VoteCall | ExecuteCall | ExecuteLifecycleCall | CancelCall | LeaveCall
-ContractCall = BatchCall | KeyCall | GovernanceCall
+ContractCall = BatchCall | ApproveCall | KeyCall | GovernanceCall

@@ -21,9 +21,23 @@ class Input:
     sequence: int
 
 
-def inputs_digest(inputs: tuple[Input, ...]) -> bytes:
-    """Zero without inputs; else d = keccak256(d, artefact, sequence) folded over them, 32 bytes."""
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """That `actor` approved a step, in a record of its own (commitment, 32 bytes)."""
+
+    actor: Actor
+    record: bytes
+
+
+def inputs_digest(inputs: tuple[Input, ...], approvals: tuple[Approval, ...] = ()) -> bytes:
+    """What a step rests on, 32 bytes; zero if on nothing.
+
+    d = keccak256(d, actor, record) folded over the approvals, then d = keccak256(d, artefact, sequence)
+    over the inputs.
+    """
     digest = ZERO
+    for approval in approvals:
+        digest = keccak_words(digest, approval.actor.word, approval.record)
     for entry in inputs:
         digest = keccak_words(digest, entry.artefact, entry.sequence)
     return digest
@@ -167,6 +181,25 @@ class Acted:
 
 
 @dataclass(frozen=True, slots=True)
+class ActedApproved(Acted):
+    """The same, relying on approvals by other organisations; one at least, each of another organisation."""
+
+    approvals: tuple[Approval, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """An organisation approved what is to be the artefact's next step, with exactly this subject."""
+
+    artefact: bytes
+    subject: bytes
+    actor: Actor
+    action: int
+    sequence: int
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Anchored:
     """An organisation anchored its `number`-th batch: a Merkle root over `count` observations."""
 
@@ -189,7 +222,7 @@ class Refused:
     reason: int
 
 
-Step = Registered | Acted
+Step = Registered | Acted  # ActedApproved is an Acted
 Decision = ProposalMade | VoteCast | ProposalExecuted | ProposalCancelled | OrganisationRemoved
 Event = (
     OrganisationAdmitted
@@ -202,6 +235,7 @@ Event = (
     | LifecycleAdmitted
     | Registered
     | Acted
+    | Approved
     | Anchored
     | Refused
 )
@@ -226,6 +260,11 @@ class Placed:
     index: int
 
 
+def approvals_of(step: Step) -> tuple[Approval, ...]:
+    """The approvals that a step relies on."""
+    return step.approvals if isinstance(step, ActedApproved) else ()
+
+
 def next_head(head: bytes, step: Step) -> bytes:
     """The head after a step: keccak256(abi_encode(head, sequence, actor, action, record, subject, inputs)).
 
@@ -238,7 +277,7 @@ def next_head(head: bytes, step: Step) -> bytes:
         step.action,
         step.record,
         step.subject,
-        inputs_digest(step.inputs),
+        inputs_digest(step.inputs, approvals_of(step)),
     )
 
 

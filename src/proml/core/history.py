@@ -14,6 +14,8 @@ a state machine test drives both side by side):
 9.  The record commitment is not zero; the subject is not zero if the rule asks.
 10. Enough inputs; each exists, at a sequence it reached, usable if the rule asks; one is of the
     asked kind.
+11. Each approval it names was given for exactly this step, by a member that may still approve it;
+    they are of as many organisations as the rule asks for.
 
 Example: a run that is finished (usable from 2) may be the input (run, 2) of a model's `propose`;
 after the run's `recall` the same input is refused, as INPUT_UNUSABLE.
@@ -30,13 +32,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from proml.core.artefact import Artefact, artefact_id, unregistered
-from proml.core.call import AnchorCall, Call, Founder, StepCall
+from proml.core.call import AnchorCall, ApproveCall, Call, Founder, StepCall
 from proml.core.changes import MAX_TABLES
 from proml.core.consortium import ALL_SCOPES, SCOPES, Actor
 from proml.core.digest import ZERO
 from proml.core.event import (
     Acted,
+    ActedApproved,
     Anchored,
+    Approved,
     Event,
     GovernanceSet,
     KeyAdded,
@@ -47,11 +51,12 @@ from proml.core.event import (
     Registered,
     Step,
     ThresholdSet,
+    approvals_of,
     next_anchor_head,
     next_head,
 )
 from proml.core.governance import Governed
-from proml.core.lifecycle import MAX_INPUTS, Rule, Table
+from proml.core.lifecycle import MAX_APPROVALS, MAX_INPUTS, Rule, Table
 from proml.core.membership import MAX_FOUNDERS
 from proml.core.proposal import Governance
 from proml.core.refusal import Reason
@@ -63,12 +68,14 @@ class SharedHistory(Governed):
 
     Attributes:
         artefacts: by id, 32 bytes.
+        approved: approvals given: artefact, action, sequence, subject, actor, record.
         performed: duties (bit d) an organisation performed on an artefact that another performed first.
         anchor_heads: head of an organisation's chain of anchors, by its number.
         latest: the highest block an event was accepted from.
     """
 
     artefacts: dict[bytes, Artefact] = field(default_factory=dict)
+    approved: set[tuple[bytes, int, int, bytes, Actor, bytes]] = field(default_factory=set)
     performed: dict[tuple[bytes, int], int] = field(default_factory=dict)
     anchor_heads: dict[int, bytes] = field(default_factory=dict)
     latest: int = field(default=0, compare=False)
@@ -110,6 +117,41 @@ class SharedHistory(Governed):
             return organisation
         return self._step(call, self.id_of(call, asked), asked)
 
+    def approve(self, call: Call, asked: ApproveCall) -> Reason | Approved:
+        """One approval of a step that somebody is to take."""
+        organisation = self.scoped(call, "approve")
+        if isinstance(organisation, Reason):
+            return organisation
+        actor = Actor(organisation.number, call.key)
+        refusal = self._approval_refusal(actor, asked)
+        if refusal is not None:
+            return refusal
+        event = Approved(asked.artefact, asked.subject, actor, asked.action, asked.sequence, asked.record)
+        self.approved.add(_given(event))
+        return event
+
+    def _approval_refusal(self, actor: Actor, asked: ApproveCall) -> Reason | None:
+        present = self.artefacts.get(asked.artefact)
+        if present is None:
+            return Reason.UNKNOWN_ARTEFACT
+        if asked.sequence != present.sequence + 1:
+            return Reason.WRONG_SEQUENCE
+        rule = self.tables[present.lifecycle].rule(present.state, asked.action)
+        if rule is None:
+            return Reason.NO_TRANSITION
+        if not rule.approvals:
+            return Reason.APPROVAL_NOT_ASKED
+        if not self.organisations[actor.organisation].roles & rule.approver_roles:
+            return Reason.ROLE_MISSING
+        if rule.approver_differs & self.duties(present, actor.organisation):
+            return Reason.DUTY_CONFLICT
+        if asked.record == ZERO:
+            return Reason.RECORD_MISSING
+        if rule.subject and asked.subject == ZERO:
+            return Reason.SUBJECT_MISSING
+        given = (asked.artefact, asked.action, asked.sequence, asked.subject, actor, asked.record)
+        return Reason.APPROVED_ALREADY if given in self.approved else None
+
     def anchor(self, call: Call, asked: AnchorCall) -> Reason | Anchored:
         """One anchor call."""
         organisation = self.scoped(call, "record")
@@ -122,13 +164,13 @@ class SharedHistory(Governed):
     ) -> Reason | list[Event]:
         """Anchors, then steps, in one transaction; a refused item becomes a `Refused` event.
 
-        As a whole it is refused when the key may not record, or a step names more than 32 inputs. The
-        numbers of anchors, steps and inputs are bounded where calls are encoded (contracts/abi.py).
+        As a whole it is refused when the key may not record, or a step names more than 32 inputs or 8
+        approvals. How many there are in all is bounded where calls are encoded (contracts/abi.py).
         """
         organisation = self.scoped(call, "record")
         if isinstance(organisation, Reason):
             return organisation
-        if any(len(asked.inputs) > MAX_INPUTS for asked in steps):
+        if any(len(asked.inputs) > MAX_INPUTS or len(asked.approvals) > MAX_APPROVALS for asked in steps):
             return Reason.INPUTS_UNBALANCED
         actor = Actor(organisation.number, call.key)
         outcomes: list[tuple[bytes, Reason | Event]] = [
@@ -172,7 +214,11 @@ class SharedHistory(Governed):
         rule = table.rule(present.state, asked.action) if table else None
         if rule is None:
             return Reason.NO_TRANSITION
-        refusal = self._actor_refusal(present, rule, actor) or self._content_refusal(rule, asked)
+        refusal = (
+            self._actor_refusal(present, rule, actor)
+            or self._content_refusal(rule, asked)
+            or self._approvals_refusal(rule, asked, artefact)
+        )
         return refusal or (present, rule, asked.event(artefact, actor, rule.following))
 
     def _actor_refusal(self, present: Artefact, rule: Rule, actor: Actor) -> Reason | None:
@@ -217,6 +263,20 @@ class SharedHistory(Governed):
                 return Reason.INPUT_UNUSABLE
             of_kind = of_kind or self.tables[other.lifecycle].kind == rule.input_kind
         return None if of_kind else Reason.INPUT_KIND
+
+    def _approvals_refusal(self, rule: Rule, asked: StepCall, artefact: bytes) -> Reason | None:
+        """Rule 11."""
+        last = 0
+        for approval in asked.approvals:
+            actor = approval.actor
+            given = (artefact, asked.action, asked.sequence, asked.subject, actor, approval.record)
+            if actor.organisation <= last or given not in self.approved:
+                return Reason.APPROVAL_INVALID
+            last = actor.organisation
+            giver = self.organisations[actor.organisation]
+            if self.keys[actor.key].revoked or giver.removed or not giver.roles & rule.approver_roles:
+                return Reason.APPROVAL_INVALID
+        return Reason.APPROVALS_MISSING if len(asked.approvals) < rule.approvals else None
 
     def _move(self, present: Artefact, rule: Rule, event: Step) -> None:
         organisation = event.actor.organisation
@@ -269,6 +329,8 @@ class SharedHistory(Governed):
                 return self._accept_step(event, block)
             case Anchored():
                 return self._accept_anchor(event, block)
+            case Approved():
+                return self._accept_approval(event, block)
             case KeyRevoked():
                 return self._accept_key_revoked(event, block)
             case _:
@@ -283,10 +345,11 @@ class SharedHistory(Governed):
             return "a registration names no lifecycle"
         if len(event.inputs) > MAX_INPUTS:
             return f"a step names {MAX_INPUTS} inputs at most"
+        if isinstance(event, ActedApproved) and not 1 <= len(event.approvals) <= MAX_APPROVALS:
+            return f"a step that relies on approvals names 1 to {MAX_APPROVALS}"
         lifecycle = event.lifecycle if isinstance(event, Registered) else 0
-        asked = StepCall(
-            event.artefact, lifecycle, event.action, event.sequence, event.record, event.subject, event.inputs
-        )
+        content = (event.record, event.subject, event.inputs, approvals_of(event))
+        asked = StepCall(event.artefact, lifecycle, event.action, event.sequence, *content)
         judged = self._judge(call, event.artefact, asked)
         if isinstance(judged, Reason):
             return judged.text
@@ -295,6 +358,18 @@ class SharedHistory(Governed):
             return "the event does not say what the step did"
         self._move(present, rule, event)
         return None
+
+    def _accept_approval(self, event: Approved, block: int) -> str | None:
+        standing = self.scoped(Call(event.actor.key, block), "approve")
+        if isinstance(standing, Reason):
+            return standing.text
+        if standing.number != event.actor.organisation:
+            return "the event does not say whose approval it is"
+        content = (event.artefact, event.action, event.sequence, event.subject, event.record)
+        refusal = self._approval_refusal(event.actor, ApproveCall(*content))
+        if refusal is None:
+            self.approved.add(_given(event))
+        return refusal.text if refusal else None
 
     def _accept_anchor(self, event: Anchored, block: int) -> str | None:
         standing = self.scoped(Call(event.actor.key, block), "record")
@@ -309,3 +384,7 @@ class SharedHistory(Governed):
         """Whether nothing was done yet that only calls can do."""
         # Not `super()`: a dataclass with slots is another class than its body was written in.
         return not (self.artefacts or self.anchor_heads) and Governed.is_untouched(self)
+
+
+def _given(event: Approved) -> tuple[bytes, int, int, bytes, Actor, bytes]:
+    return (event.artefact, event.action, event.sequence, event.subject, event.actor, event.record)

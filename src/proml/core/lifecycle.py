@@ -21,6 +21,8 @@ MAX_ACTIONS = 239
 MAX_RULES = 128
 MAX_DUTIES = 6
 MAX_INPUTS = 32
+# Approvals that a rule can ask for, and that a step can name.
+MAX_APPROVALS = 8
 
 _FLAGS = {"custodian": 4, "subject": 8, "approve": 16, "recall": 32}
 # What states and actions are called where only the ledger's numbers are known.
@@ -41,6 +43,9 @@ class Rule:
         duty: 0, or the duty 1..6 this action performs.
         differs: mask of duties (bit 0: creator) the acting organisation must not have performed.
         custodian, subject, approve, recall: the flags of docs/contracts.md.
+        approvals: by how many organisations the step must be approved before, 0 to 8.
+        approver_differs: mask of duties, as `differs`, that none of them must have performed.
+        approver_roles: mask of roles of which each of them must hold one.
     """
 
     state: int
@@ -57,6 +62,9 @@ class Rule:
     subject: bool = False
     approve: bool = False
     recall: bool = False
+    approvals: int = 0
+    approver_differs: int = 0
+    approver_roles: int = 0
 
     @property
     def flags(self) -> int:
@@ -74,7 +82,10 @@ class Rule:
             | self.input_kind << 24
             | self.duty << 56
             | self.differs << 64
+            | self.approvals << 72
+            | self.approver_differs << 80
             | self.roles << 88
+            | self.approver_roles << 152
             | self.state << 216
             | self.action << 224
         )
@@ -102,6 +113,9 @@ class Rule:
             subject=bool(flags & 8),
             approve=bool(flags & 16),
             recall=bool(flags & 32),
+            approvals=value >> 72 & 255,
+            approver_differs=value >> 80 & 255,
+            approver_roles=value >> 152 & (2**64 - 1),
         )
         if rule.word != value:
             raise LifecycleInvalid(f"rule word {value:#066x} uses reserved bits")
@@ -251,6 +265,16 @@ def _rule_problem(table: Table, rule: Rule) -> str | None:
     # readers disagree on what is tainted.
     if rule.recall != bool(table.recalled >> rule.following & 1):
         return "is a recall exactly when it leads to a recalled state"
-    if rule.duty > MAX_DUTIES or rule.differs >> MAX_DUTIES + 1:
+    if rule.duty > MAX_DUTIES or (rule.differs | rule.approver_differs) >> MAX_DUTIES + 1:
         return "names a duty that does not exist"
+    return _approvals_problem(rule)
+
+
+def _approvals_problem(rule: Rule) -> str | None:
+    if rule.approvals > MAX_APPROVALS:
+        return f"asks for more than {MAX_APPROVALS} approvals"
+    if rule.approvals and rule.state == 0:
+        return "asks for approvals of what does not exist yet"
+    if bool(rule.approvals) != bool(rule.approver_roles) or (rule.approver_differs and not rule.approvals):
+        return "must say how many approvals it needs and by whom, or neither"
     return None

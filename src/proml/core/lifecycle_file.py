@@ -16,6 +16,7 @@ from proml.core.digest import sha256
 from proml.core.document import canonical, is_of_type, parse
 from proml.core.lifecycle import (
     MAX_ACTIONS,
+    MAX_APPROVALS,
     MAX_DUTIES,
     MAX_INPUTS,
     MAX_STATES,
@@ -38,8 +39,9 @@ _FLAGS = ("custodian", "subject", "approve", "recall")
 _FILE_MEMBERS = {
     "type", "version", "kind", "about", "states", *_MASKS, "actions", "duties", "transitions",
 }  # fmt: skip
-_TRANSITION_MEMBERS = {"action", "from", "to", "roles", "differs", "duty", "inputs", *_FLAGS}
+_TRANSITION_MEMBERS = {"action", "from", "to", "roles", "differs", "duty", "inputs", "approvals", *_FLAGS}
 _INPUTS_MEMBERS = {"least", "kind", "usable"}
+_APPROVALS_MEMBERS = {"least", "roles", "differs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ def _rules(transition: Any, names: _Names) -> list[Rule]:
             duty=duty,
             differs=_mask(_list(transition, "differs"), (CREATOR, *names.duties), "duty"),
             **{flag: _truth(transition, flag) for flag in _FLAGS},
+            **_approvals(transition, names),
         )
         for state in left
     ]
@@ -133,8 +136,24 @@ def _inputs(transition: Mapping[str, Any]) -> tuple[int, int, bool]:
     return least, kind, _truth(asked, "usable")
 
 
-def _roles(transition: Mapping[str, Any], action: str) -> int:
-    names = _list(transition, "roles")
+def _approvals(transition: Mapping[str, Any], names: _Names) -> dict[str, Any]:
+    """What a transition asks of others before it: how many organisations, of which roles, who not."""
+    if "approvals" not in transition:
+        return {}
+    asked = transition["approvals"]
+    _check_members(asked, _APPROVALS_MEMBERS, "approvals")
+    least = asked.get("least")
+    if type(least) is not int or not 1 <= least <= MAX_APPROVALS:
+        raise LifecycleInvalid(f"least approvals must be 1 to {MAX_APPROVALS}, not {least!r}")
+    return {
+        "approvals": least,
+        "approver_roles": _roles(asked, "approve"),
+        "approver_differs": _mask(_list(asked, "differs"), (CREATOR, *names.duties), "duty"),
+    }
+
+
+def _roles(content: Mapping[str, Any], action: str) -> int:
+    names = _list(content, "roles")
     if not names:
         raise LifecycleInvalid(f"nobody may {action!r}: give it roles")
     try:

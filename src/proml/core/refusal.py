@@ -33,6 +33,10 @@ class Reason(IntEnum):
     INPUT_KIND = 33
     EMPTY_ANCHOR = 34
     INPUTS_UNBALANCED = 35
+    APPROVALS_MISSING = 36
+    APPROVAL_INVALID = 37
+    APPROVAL_NOT_ASKED = 38
+    APPROVED_ALREADY = 39
     UNKNOWN_PROPOSAL = 40
     PROPOSAL_OPEN = 41
     PROPOSAL_CLOSED = 42
@@ -107,6 +111,16 @@ _TEXTS = {
         "the inputs of a batch do not add up",
         "this is a fault of the sending program",
     ),
+    Reason.APPROVALS_MISSING: (
+        "too few organisations approved this step",
+        "ask for their approvals: proml show says whose",
+    ),
+    Reason.APPROVAL_INVALID: (
+        "an approval is not for this step, is stale, or its giver may not approve any more",
+        "ask for the approval again",
+    ),
+    Reason.APPROVAL_NOT_ASKED: ("this action needs no approvals", "take the step itself"),
+    Reason.APPROVED_ALREADY: ("the same approval was given before", "nothing more to do"),
     Reason.UNKNOWN_PROPOSAL: ("there is no proposal of this number", "proposals are counted from 1"),
     Reason.PROPOSAL_OPEN: (
         "the organisation has an open proposal already",

@@ -20,6 +20,7 @@ from proml.contracts.abi import decode_call, encode_call
 from proml.contracts.consent import consent_digest
 from proml.core.call import (
     AddKeyCall,
+    ApproveCall,
     BatchCall,
     Call,
     CancelCall,
@@ -27,6 +28,7 @@ from proml.core.call import (
     ExecuteCall,
     ExecuteLifecycleCall,
     Founder,
+    GovernanceCall,
     LeaveCall,
     ProposeCall,
     RevokeKeyCall,
@@ -166,10 +168,20 @@ def apply(
     match asked:
         case BatchCall():
             return shared.batch(call, asked.anchors, asked.steps)
+        case ApproveCall():
+            return shared.approve(call, asked)
         case AddKeyCall():
             return shared.add_key(call, asked.key, asked.scope, asked.expires, consented)
         case RevokeKeyCall():
             return shared.revoke_key(call, asked.key, asked.compromised_since)
+        case _:
+            return _govern(shared, call, asked, consented)
+
+
+def _govern(
+    shared: SharedHistory, call: Call, asked: GovernanceCall, consented: bool
+) -> Reason | Event | list[Event]:
+    match asked:
         case ProposeCall():
             return shared.propose(call, asked.change)
         case VoteCall():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from proml.core.chronicle import Transition
 from proml.core.digest import ZERO, unhexed
-from proml.core.event import Acted, Anchored, Placed, Refused, Registered
+from proml.core.event import Acted, Anchored, Approved, Placed, Refused, Registered
 from proml.core.lifecycle import Lifecycle
 from proml.core.patricia import StateProof
 from proml.core.proof import ObservationBatch
@@ -17,7 +17,7 @@ from proml.interfaces import Storage
 from proml.verify.evidence import Evidence, Shown
 from proml.verify.grounds import LedgerGrounds
 from proml.verify.records import StoredRecords
-from proml.verify.scope import Scope, anchor_chains, scope_of, slots_of
+from proml.verify.scope import Scope, anchor_chains, approvals_relied_on, scope_of, slots_of
 
 # What a record must show so that every check can be made of it.
 ENOUGH = ("artefact", "kind", "action", "sequence", "actor", "subject", "inputs", "observations")
@@ -92,7 +92,7 @@ def make_evidence(
         terms=grounds.terms,
         focus=focus,
         tip=grounds.tip,
-        events=tuple(_events(grounds, set(scope.artefacts), anchoring)),
+        events=tuple(_events(grounds, scope, anchoring)),
         lifecycles=tuple(each for each in lifecycles if each.table.id in tables),
         profiles={
             number: profile
@@ -139,11 +139,14 @@ def _add_batch(batches: dict[bytes, ObservationBatch], stored: StoredRecords, di
         return
 
 
-def _events(grounds: LedgerGrounds, artefacts: set[bytes], anchoring: set[int]) -> Iterator[Placed]:
+def _events(grounds: LedgerGrounds, scope: Scope, anchoring: set[int]) -> Iterator[Placed]:
+    artefacts, approvals = set(scope.artefacts), approvals_relied_on(grounds.chronicle, scope.artefacts)
     for placed in grounds.ledger.events(grounds.terms.deployed, grounds.tip.number):
         match placed.event:
             case Registered(artefact=artefact) | Acted(artefact=artefact):
                 needed = artefact in artefacts
+            case Approved() as approval:
+                needed = approval in approvals
             case Anchored(actor=actor):
                 needed = actor.organisation in anchoring
             case Refused():

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from proml.core.chronicle import Chronicle
 from proml.core.digest import hexed, sha256, unhexed
-from proml.core.event import Acted, Anchored, Block, Refused, Registered
+from proml.core.event import Acted, Anchored, Approved, Block, Refused, Registered
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Lifecycle
 from proml.core.proof import ObservationBatch
@@ -30,7 +30,7 @@ from proml.verify.evidence import Evidence, digest_of, kept_records, read_eviden
 from proml.verify.judging import judge
 from proml.verify.proving import RESTS_ON_LEDGER, Proven, prove
 from proml.verify.records import KeptRecord
-from proml.verify.scope import Scope, scope_of
+from proml.verify.scope import Scope, approvals_relied_on, scope_of
 from proml.verify.targets import ById
 
 NO_TERMS = "nobody pinned the ledger: the file itself says which one it speaks of"
@@ -209,11 +209,13 @@ def _refuse_surplus(
     evidence: Evidence, chronicle: Chronicle, scope: Scope, kept: Mapping[bytes, KeptRecord]
 ) -> None:
     """Whatever no check looks at could be altered unseen, so a file may not hold it."""
-    artefacts = set(scope.artefacts)
+    artefacts, approvals = set(scope.artefacts), approvals_relied_on(chronicle, scope.artefacts)
     for placed in evidence.events:
         event = placed.event
-        if isinstance(event, Refused) or (
-            isinstance(event, Registered | Acted) and event.artefact not in artefacts
+        if (
+            isinstance(event, Refused)
+            or (isinstance(event, Registered | Acted) and event.artefact not in artefacts)
+            or (isinstance(event, Approved) and event not in approvals)
         ):
             raise RecordInvalid(
                 f"the evidence has an event in block {placed.block.number} that it does not need"

@@ -19,7 +19,7 @@ from proml.contracts.shipped import artefacts_contract
 from proml.core.chronicle import Chronicle
 from proml.core.consortium import Actor
 from proml.core.digest import ZERO, word
-from proml.core.event import Anchored, Placed, next_anchor_head
+from proml.core.event import Anchored, Approved, Placed, approvals_of, next_anchor_head
 from proml.core.lineage import MAX_ARTEFACTS, lineage
 from proml.core.patricia import mapping_slot
 from proml.errors import RecordInvalid
@@ -34,7 +34,7 @@ class Scope:
 
     Attributes:
         artefacts: the focus first, then everything upstream.
-        actors: everybody who made a step of these.
+        actors: everybody who made a step of these, or approved one that relied on it.
         lifecycles: numbers of theirs.
     """
 
@@ -52,8 +52,11 @@ def scope_of(chronicle: Chronicle, focus: bytes) -> Scope:
     artefacts = lineage(chronicle, focus, up=True, down=False).artefacts
     if len(artefacts) >= MAX_ARTEFACTS:
         raise RecordInvalid(f"{MAX_ARTEFACTS} artefacts upstream and more are too many for an evidence file")
+    steps = [each.step for artefact in artefacts for each in chronicle.histories.get(artefact, [])]
     actors = {
-        each.step.actor: None for artefact in artefacts for each in chronicle.histories.get(artefact, [])
+        actor: None
+        for step in steps
+        for actor in (step.actor, *(approval.actor for approval in approvals_of(step)))
     }
     standings = (chronicle.shared.artefacts[each] for each in artefacts if each in chronicle.shared.artefacts)
     return Scope(artefacts, tuple(actors), tuple(sorted({each.lifecycle for each in standings})))
@@ -89,6 +92,16 @@ class AnchorChain:
         """One more."""
         self.head = next_anchor_head(self.head, anchor)
         self.count += 1
+
+
+def approvals_relied_on(chronicle: Chronicle, artefacts: Iterable[bytes]) -> set[Approved]:
+    """The approvals that steps of these artefacts rely on, as the events that gave them."""
+    return {
+        Approved(artefact, step.subject, approval.actor, step.action, step.sequence, approval.record)
+        for artefact in artefacts
+        for step in (each.step for each in chronicle.histories.get(artefact, []))
+        for approval in approvals_of(step)
+    }
 
 
 def anchor_chains(events: Iterable[Placed]) -> dict[int, AnchorChain]:

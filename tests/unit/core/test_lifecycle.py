@@ -43,6 +43,9 @@ LARGEST = Rule(
     input_kind=2**32 - 1,
     duty=255,
     differs=255,
+    approvals=255,
+    approver_differs=255,
+    approver_roles=2**64 - 1,
     **dict.fromkeys(("usable", "inputs_usable", "custodian", "subject", "approve", "recall"), True),
 )
 
@@ -71,8 +74,8 @@ def test_the_places_in_a_rule_word_are_those_of_the_contract() -> None:
     assert word == int(parts.replace(" ", ""), 16)
 
 
-# Approvals by several organisations have their place and no call yet; the top 24 bits have none.
-RESERVED = [*range(14, 16), *range(72, 88), *range(152, 216), *range(232, 256)]
+# Two flags and the top 24 bits mean nothing.
+RESERVED = [*range(14, 16), *range(232, 256)]
 
 
 @pytest.mark.parametrize("bit", RESERVED)

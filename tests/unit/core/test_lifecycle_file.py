@@ -234,6 +234,20 @@ def test_the_shipped_lifecycles_have_not_changed() -> None:
         (transition(2, inputs={"least": 1, "kind": ""}), "kind '' is not"),
         (transition(2, inputs={"least": 1, "kind": 7}), "kind 7 is not"),
         (transition(2, inputs={"usable": "true"}), "'usable' must be true or false"),
+        (transition(2, approvals=[]), "'approvals' must be a JSON object"),
+        (transition(2, approvals={}), "least approvals must be 1 to 8, not None"),
+        *(
+            (transition(2, approvals={"least": least, "roles": ["auditor"]}), "approvals must be 1 to 8")
+            for least in (0, 9, True, "2", -1)
+        ),
+        (transition(2, approvals={"least": 1}), "nobody may 'approve'"),
+        (transition(2, approvals={"least": 1, "roles": ["judge"]}), "unknown role 'judge'"),
+        (transition(2, approvals={"least": 1, "roles": ["auditor"], "most": 2}), "unknown approvals member"),
+        (
+            transition(2, approvals={"least": 1, "roles": ["auditor"], "differs": ["writing"]}),
+            "unknown duty 'writing'",
+        ),
+        (transition(0, approvals={"least": 1, "roles": ["auditor"]}), "of what does not exist yet"),
         # A flag that is nearly true must not be read as false.
         *(
             (transition(2, **{flag: value}), f"'{flag}' must be true or false")
@@ -245,6 +259,12 @@ def test_the_shipped_lifecycles_have_not_changed() -> None:
 def test_a_wrong_file_is_refused_by_the_name_of_what_is_wrong(file: dict[str, Any], words: str) -> None:
     with pytest.raises(LifecycleInvalid, match=words):
         read(file)
+
+
+def test_approvals_become_a_number_and_two_masks() -> None:
+    asked = {"least": 2, "roles": ["auditor", "role-12"], "differs": ["review", "creator"]}
+    rule = read(transition(2, approvals=asked)).table.rule(1, 3)
+    assert (rule.approvals, rule.approver_roles, rule.approver_differs) == (2, 1 << 5 | 1 << 12, 0b11)
 
 
 def test_more_transitions_than_a_table_holds_are_refused() -> None:

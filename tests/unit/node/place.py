@@ -102,6 +102,7 @@ class Place:
         """Take in and seal, and send nothing."""
         with open_outbox(self.path) as outbox:
             taken = taken or take_in(self.folder, outbox)
+            outbox.set_sealing_key(self.signer.address)
             view = view_of(self.ledger, shipped(), self.signer.address)
             sealer = Sealer(view, self.storage, outbox, ("model",))
             Intake(outbox, self.storage, sealer, view).seal_drafts(taken.writing)

@@ -16,7 +16,7 @@ from proml.capture.environment import code_version
 from proml.capture.run import Run
 from proml.cli.terminal import ask_passphrase, busy, emit_json, safe, say, short, table
 from proml.config import load
-from proml.core.digest import hexed
+from proml.core.digest import hexed, unhexed
 from proml.errors import NotFound, UsageProblem
 from proml.node.outbox import DONE, Intent
 from proml.node.participant import Content, Participant, Target
@@ -232,10 +232,16 @@ def _push(me: Participant, as_json: bool) -> int:
     me.signer  # noqa: B018 -- asks for the passphrase, if there is one, before the spinner turns
     with busy("publishing …"):
         published = me.push()
+    unregistered = {
+        intent.label: names for intent in published.settled if (names := _unregistered(me, intent))
+    }
     if as_json:
-        emit_json(push_document(published))
+        emit_json({**push_document(published), "unregistered": unregistered})
     else:
         _show_push(published)
+        for item, names in unregistered.items():
+            listed = safe(", ".join(names))
+            say(f"note: {safe(item)} rests on what nobody registered, and no recall reaches it: {listed}")
     return 0 if all(intent.state == DONE for intent in published.settled) else REFUSED_EXIT
 
 
@@ -255,6 +261,16 @@ def _show_push(published: Published) -> None:
         for intent in published.settled
     ]
     table(("item", "outcome", "artefact", "why"), rows)
+
+
+def _unregistered(me: Participant, intent: Intent) -> list[str]:
+    """What the record of a step that was accepted lists as its inputs and no artefact stands for."""
+    if intent.what != "step" or intent.state != DONE:
+        return []
+    record = me.record(unhexed(intent.call["record"])) or {}
+    return [
+        str(each.get("name", each["sha256"])) for each in record.get("inputs", ()) if "artefact" not in each
+    ]
 
 
 def push_document(published: Published) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def steps_of(played: Played) -> list[tuple[str, str, str, str]]:
 
 
 def test_nine_steps_lead_from_collected_data_to_an_audited_model_in_service(played: Played) -> None:
-    training, forest = f"training of {NETWORK}", f"training of {FOREST}"
+    training, forest = f"{NETWORK} run", f"{FOREST} run"
     assert steps_of(played) == [
         ("1 collect", "Tidal Data", f"collect {DATASET}", "collected"),
         ("1 collect", "Tidal Data", f"collect {HELD_OUT}", "collected"),
@@ -111,9 +111,9 @@ def test_the_dropped_candidate_stays_visible(played: Played) -> None:
 
 def test_recalling_the_dataset_taints_the_model_in_service_and_shows_the_way(played: Played) -> None:
     recalled: Recalled = played.recalled
-    assert recalled.path == (DATASET, f"training of {NETWORK}", NETWORK)
+    assert recalled.path == (DATASET, f"{NETWORK} run", NETWORK)
     assert set(recalled.tainted) == {
-        f"training of {NETWORK}", NETWORK, f"training of {FOREST}", FOREST, f"{NETWORK} test",
+        f"{NETWORK} run", NETWORK, f"{FOREST} run", FOREST, f"{NETWORK} test",
     }  # fmt: skip
     assert recalled.verdict.conclusion is Conclusion.INVALID
     wrong = [check.number for check in recalled.verdict.checks if check.outcome is not Outcome.VALID]

@@ -49,7 +49,7 @@ def test_flipped_labels_recorded_honestly_verify_until_somebody_recalls_them(pla
     assert {check.outcome for check in before.values()} == {"valid"}
     after = checks(played, "The poisoned model, after the recall of its dataset")
     assert [number for number, check in after.items() if check.outcome == "invalid"] == [RECALL]
-    assert f"{TUMOURS} -> run training of {POISONED} -> model {POISONED}" in after[RECALL].reason
+    assert f"{TUMOURS} -> run {POISONED} run -> model {POISONED}" in after[RECALL].reason
 
 
 def test_a_maker_who_may_verify_models_cannot_pass_its_own(played: Played) -> None:
@@ -89,17 +89,17 @@ def test_a_run_with_a_recalled_library_does_not_finish_and_yields_no_model(playe
     assert found.reasons == ("INPUT_UNUSABLE",)
     _, *rest = rows_of(played, "attack 3")
     assert rest == [
-        (f"start training of {AGAIN}", "started"),
-        (f"finish training of {AGAIN}", "refused"),
+        (f"start {AGAIN} run", "started"),
+        (f"finish {AGAIN} run", "refused"),
         (f"propose {AGAIN}", "refused"),
-        (f"fail training of {AGAIN}", "failed"),
+        (f"fail {AGAIN} run", "failed"),
     ]
 
 
 def test_what_was_made_with_a_library_before_its_recall_is_tainted(played: Played) -> None:
     found = attack(played, "Recalled library used after all")
     assert found.checks == (RECALL,)
-    assert found.outcome.evidence.endswith(f"→ training of {FOREST} → {FOREST}")
+    assert found.outcome.evidence.endswith(f"→ {FOREST} run → {FOREST}")
 
 
 def test_a_swapped_model_is_never_loaded(played: Played) -> None:
@@ -117,7 +117,7 @@ def test_an_edited_journal_is_found_even_when_its_hash_chain_is_made_anew(played
     assert named(found) == (AttackResult.FOUND, "Northwind Models")
     in_place, anew = found.outcome.evidence.split("; and made anew: ")
     assert "is damaged at byte" in in_place
-    assert f"an observation of run training of {FOREST} was anchored in block" in anew
+    assert f"an observation of run {FOREST} run was anchored in block" in anew
     assert "the journal has it as accuracy 0.999" in anew
 
 

@@ -8,6 +8,7 @@ members agreed on is the chain's business; that its history is complete shows in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
@@ -129,7 +130,7 @@ class EvmLedger:
         )
 
     def send(self, signed: SignedTransaction) -> None:
-        """Hand signed bytes to the chain; bytes it knows already are no error."""
+        """Hand signed bytes to the chain; bytes it knows already, or has mined, are no error."""
         self._send(signed.raw)
 
     def receipt(self, transaction: bytes) -> Receipt | None:
@@ -228,11 +229,17 @@ class EvmLedger:
         try:
             self._rpc.call("eth_sendRawTransaction", [hexed(raw)])
         except RpcError as error:
-            # The texts differ between nodes and are only a hint; the receipt decides in the end.
-            if not any(known in error.text.lower() for known in ("already known", "already imported")):
+            if not _KNOWN.search(re.sub("[^a-z]", "", error.text.lower())):
                 raise
 
 
+# How nodes say that they have the bytes, or have mined them and count on: geth "already known" and "nonce too
+# low", Besu "Known transaction", Nethermind "AlreadyKnown" and "OldNonce", Parity "already imported", Erigon
+# "ALREADY_EXISTS". Another transaction with the nonce sounds alike: the receipt decides in the end. Compared
+# without anything but letters; "unknown transaction type" is none of them.
+_KNOWN = re.compile(
+    "alreadyknown|alreadyimported|alreadyexists|(?<!un)knowntransaction|nonce(?:is)?toolow|oldnonce"
+)
 _ANOTHER_HINT = "the ledger file belongs to another chain; get the right one from a member"
 
 

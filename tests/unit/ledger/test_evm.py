@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -244,9 +245,25 @@ def test_a_receipt_without_its_block_is_no_receipt_yet(small, change):
 
 
 @pytest.mark.parametrize(
-    "text", ["already known", "transaction already imported", "ALREADY_EXISTS: already known"]
+    "text",
+    [
+        "already known",
+        "transaction already imported",
+        "Transaction with the same hash was already imported.",
+        "ALREADY_EXISTS: already known",
+        "ALREADY_EXISTS",
+        "Known transaction",
+        "known transaction: 0x12ab",
+        "TRANSACTION_ALREADY_KNOWN",
+        "AlreadyKnown",
+        "Already Known",
+        "nonce too low: next nonce 6, tx nonce 5",
+        "NONCE_TOO_LOW",
+        "Transaction nonce is too low. Try incrementing the nonce.",
+        "OldNonce, Current nonce: 6, nonce of rejected tx: 5",
+    ],
 )
-def test_bytes_the_node_has_already_are_no_error(small, text):
+def test_bytes_the_node_has_or_has_mined_are_no_error_in_whatever_words(small, text):
     class Has(Node):
         def eth_sendRawTransaction(self, raw: str) -> str:
             raise RpcError("eth_sendRawTransaction", -32000, text)
@@ -254,12 +271,23 @@ def test_bytes_the_node_has_already_are_no_error(small, text):
     EvmLedger(Has(small.memory), small.terms).send(SignedTransaction(b"\x02", bytes(32)))
 
 
-def test_a_refused_send_says_so(small):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "insufficient funds for gas * price + value",
+        "nonce too high",
+        "unknown transaction type",
+        "Unknown transaction",
+        "replacement transaction underpriced",
+        "",
+    ],
+)
+def test_a_refused_send_says_so(small, text):
     class Refuses(Node):
         def eth_sendRawTransaction(self, raw: str) -> str:
-            raise RpcError("eth_sendRawTransaction", -32000, "nonce too low")
+            raise RpcError("eth_sendRawTransaction", -32000, text)
 
-    with pytest.raises(LedgerProblem, match="nonce too low"):
+    with pytest.raises(LedgerProblem, match=re.escape(f"eth_sendRawTransaction: {text} (")):
         EvmLedger(Refuses(small.memory), small.terms).send(SignedTransaction(b"\x02", bytes(32)))
 
 

@@ -125,7 +125,13 @@ def act(
 
 
 @push_command.command()
-def push(as_json: Json = False) -> int:
+def push(
+    start_over: Annotated[
+        bool,
+        typer.Option("--start-over", help="Although the outbox is empty and the key has written before."),
+    ] = False,
+    as_json: Json = False,
+) -> int:
     """Take everything recorded here to the ledger, and say what became of each item.
 
     Safe to interrupt and to repeat: what was signed is kept, and sent again until it is final.
@@ -133,7 +139,7 @@ def push(as_json: Json = False) -> int:
 
         proml push
     """
-    return _push(Participant.open(passphrase=ask_passphrase), as_json)
+    return _push(Participant.open(passphrase=ask_passphrase), as_json, start_over)
 
 
 @exec_command.command(context_settings={"allow_interspersed_args": False})
@@ -228,10 +234,10 @@ def _noted(me: Participant, document: dict[str, Any], text: str, push: bool, as_
     return 0
 
 
-def _push(me: Participant, as_json: bool) -> int:
+def _push(me: Participant, as_json: bool, start_over: bool = False) -> int:
     me.signer  # noqa: B018 -- asks for the passphrase, if there is one, before the spinner turns
     with busy("publishing …"):
-        published = me.push()
+        published = me.push(start_over=start_over)
     unregistered = {
         intent.label: names for intent in published.settled if (names := _unregistered(me, intent))
     }

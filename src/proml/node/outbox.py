@@ -179,6 +179,18 @@ class Outbox:
         row = self._db.execute("SELECT story FROM run WHERE salt = ?", (salt,)).fetchone()
         return json.loads(row[0]) if row else None
 
+    def has_story(self, artefact: str) -> bool:
+        """Whether the story of the run with this id (text form) is known here."""
+        found = self._db.execute(
+            "SELECT 1 FROM run WHERE json_extract(story, '$.artefact') = ?", (artefact,)
+        ).fetchone()
+        return found is not None
+
+    def unfinished(self) -> list[str]:
+        """Salts of runs that ended well here, and whose end the ledger does not have yet."""
+        rows = self._db.execute("SELECT salt FROM run WHERE json_extract(story, '$.finish') IS NOT NULL")
+        return [salt for (salt,) in rows]
+
     # --- intents ----------------------------------------------------------------------------
 
     def add_intent(

@@ -13,7 +13,7 @@ from proml.capture.draft import EnvironmentSeen, Observed, Produced, RunEnded, R
 from proml.core.event import Acted, Anchored, Registered
 from proml.core.proof import open_batch
 from proml.journal import Journal, files
-from proml.node import intake
+from proml.node import intake, story
 from proml.node.intake import KILLED
 from tests.unit.node.killing import Countdown, kill_everywhere, watch
 from tests.unit.node.place import Place, asked, collected, observed, produced, salt, subject, used
@@ -198,7 +198,7 @@ def test_a_failed_run_registers_nothing_it_produced(place):
 
 
 def test_the_roots_on_the_ledger_are_those_of_the_batches_in_storage(place, monkeypatch):
-    monkeypatch.setattr(intake, "MAX_OBSERVATIONS", 10)
+    monkeypatch.setattr(story, "MAX_OBSERVATIONS", 10)
     run = place.run(*[observed(step, loss=step / 7) for step in range(25)])
     place.push()
     anchored = [event for event in place.events() if isinstance(event, Anchored)]
@@ -218,7 +218,7 @@ def test_the_roots_on_the_ledger_are_those_of_the_batches_in_storage(place, monk
 
 
 def test_wide_observations_go_into_more_batches(place, monkeypatch):
-    monkeypatch.setattr(intake, "BATCH_BYTES", 1_000)
+    monkeypatch.setattr(story, "BATCH_BYTES", 1_000)
     place.run(*[observed(step, **{f"metric {n}": 0.5 for n in range(30)}) for step in range(3)])
     place.push()
     assert [event.count for event in place.events() if isinstance(event, Anchored)] == [1, 1, 1]

@@ -97,7 +97,7 @@ def test_what_another_key_sent_is_settled_by_whoever_pushes_next(place):
     chain = place.ledger = Chain(place.memory, finality=3)
     place.write(collected())
     with pytest.raises(LedgerProblem):
-        place.push(patience=0.0)
+        place.push(patience=0.0, start_over=True)
     chain.mine(3)
     place.push(key)
     assert place.labels("done") == ["collect dataset digits"]
@@ -140,18 +140,18 @@ def test_a_call_about_keys_whose_nonce_is_taken_goes_with_the_next(place):
     assert key.address in place.memory.shared.keys
 
 
-def test_a_call_about_keys_that_was_interrupted_is_made_by_the_next_push(place, monkeypatch):
+def test_a_call_about_keys_that_was_interrupted_before_it_was_signed_is_not_made_later(place, monkeypatch):
     key = throwaway_key()
     digest = consent_digest(place.memory.terms, 1, key.address, 1, 0)
 
-    def stop(self: object, waiting: object) -> None:
+    def stop(self: object, call: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(publishers.Publisher, "_sign", stop)
+        patch.setattr(publishers.Publisher, "_signed", stop)
         with pytest.raises(KeyboardInterrupt):
             govern(place, AddKeyCall(key.address, 1, 0, key.sign_digest(digest)))
     place.write(collected())
     place.push()
-    assert place.labels("done") == ["add a key", "collect dataset digits"]
-    assert key.address in place.memory.shared.keys
+    assert place.labels("done") == ["collect dataset digits"]
+    assert key.address not in place.memory.shared.keys

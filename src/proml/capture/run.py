@@ -10,8 +10,9 @@
 Rules:
 
 * Everything goes to this machine's journal; nothing here waits for a network.
-* `log` returns in microseconds. Files up to 8 MiB are hashed at once, larger ones on another thread,
-  for which the end of the run waits.
+* `log` returns in microseconds. Files up to 8 MiB are hashed at once; larger ones and folders on another
+  thread, for which the end of the run waits, and as they were at the call or not at all
+  (`proml.capture.seen`).
 * A failure of capture never reaches the training code: it is counted, logged under `proml`, and the
   run goes on. In strict mode it is raised instead, before the step it concerns.
 * A run whose start could not be written (a full disk) writes it with the first call that can.
@@ -48,9 +49,10 @@ from proml.capture.draft import (
     encode,
 )
 from proml.capture.environment import activity, environment
-from proml.capture.fingerprint import fingerprint
+from proml.capture.fingerprint import Fingerprint, fingerprint
 from proml.capture.hashing import Progress
 from proml.capture.plain import plain, text
+from proml.capture.seen import Seen
 from proml.config import Config
 from proml.core.digest import hexed
 from proml.errors import UsageProblem
@@ -111,8 +113,11 @@ class Run:
     def used(self, what: str | os.PathLike[str], part: str = "input") -> None:
         """Say that the run reads a file, a folder, or an artefact by its id (`0x` and 64 digits).
 
-        Call it before the bytes are read. The bytes are hashed as they are now; that the script reads
-        the same ones is not checked.
+        Call it before the bytes are read. What is recorded is the digest of the bytes at the call; that
+        the script reads the same ones is not checked. Files up to 8 MiB are hashed before this returns,
+        and everything in strict mode. The rest is hashed later: a larger file may be replaced or removed
+        meanwhile; one that is written to or renamed, and a folder in which anything changes, is not
+        recorded, which is counted in `missed` and warned of.
         """
         if isinstance(what, str) and _is_id(what):
             self._guarded("used", lambda: self._write(Used(self.salt, Reference(artefact=what), text(part))))
@@ -134,7 +139,9 @@ class Run:
         """Say that the run made a file or folder.
 
         Args:
-            path: the file or folder, complete; its bytes are hashed now.
+            path: the file or folder, complete. As for `used`, the digest is that of the bytes at the
+                call: leave large files and folders unwritten until the end of the run, or replace them
+                as a whole (`os.replace`, files only).
             kind: makes it an artefact of that kind (`model`, `dataset`, …), which needs the run to
                 finish; without it the run's record lists it and no more.
             name: what to call the artefact; the file's name if not given.
@@ -253,12 +260,13 @@ class Run:
         def capture() -> None:
             if not os.fspath(what):
                 raise UsageProblem("an empty path names no file", "'.' is the current folder")
-            self._write(make(subject_of(Path(what))))
+            if self._strict or _is_small(what):
+                self._write(make(subject_of(Path(what))))
+            else:
+                seen = Seen(Path(what))
+                self._later(call, lambda: self._write(make(_subject(seen.fingerprint()))))
 
-        if self._strict or _is_small(what):
-            self._guarded(call, capture)
-        else:
-            self._later(call, capture)
+        self._guarded(call, capture)
 
     def _write(self, draft: Draft) -> None:
         journal = self._opened()
@@ -299,7 +307,10 @@ def subject_of(path: Path, progress: Progress | None = None) -> Subject:
 
     `progress` is called with the bytes and files read so far.
     """
-    found = fingerprint(path, progress)
+    return _subject(fingerprint(path, progress))
+
+
+def _subject(found: Fingerprint) -> Subject:
     blake3 = hexed(found.blake3) if found.blake3 else None
     return Subject(found.name, found.size, hexed(found.sha256), blake3, found.files)
 

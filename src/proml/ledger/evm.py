@@ -22,6 +22,7 @@ from proml.core.refusal import Reason
 from proml.errors import LedgerProblem, WrongLedger
 from proml.interfaces import Receipt, SignedTransaction, Standing, Terms, Transaction
 from proml.ledger.answers import content, quantity, strictly
+from proml.ledger.blocks import Blocks
 from proml.ledger.rpc import Questions, Rpc, RpcError
 from proml.ledger.state_proof import fetch_state_proof
 from proml.trust import LedgerFile
@@ -50,7 +51,7 @@ class EvmLedger:
         self._rpc = rpc
         self._terms = terms
         self._send = send or self._send_raw
-        self._blocks: dict[int, Block] = {}
+        self._blocks = Blocks(rpc)
 
     @property
     def terms(self) -> Terms:
@@ -65,7 +66,7 @@ class EvmLedger:
                 f"the chain has id {found}, the project trusts {self._terms.chain_id}",
                 "point the ledger file at the right chain, or start that chain",
             )
-        genesis = self._header("0x0")
+        genesis = self._blocks.at(0)
         if genesis is None or genesis.hash != self._terms.genesis:
             raise WrongLedger("the chain begins with another block than the project trusts", _ANOTHER_HINT)
         code = content(self._rpc.call("eth_getCode", [hexed(self._terms.contract), "latest"]))
@@ -75,14 +76,11 @@ class EvmLedger:
 
     def head(self) -> Block:
         """The newest block."""
-        block = self._header("latest")
-        if block is None:
-            raise LedgerProblem("the chain has no block at all")
-        return block
+        return self._blocks.newest()
 
     def block(self, number: int) -> Block | None:
         """A block by number, None beyond the head."""
-        return self._header(hex(number))
+        return self._blocks.at(number)
 
     def events(self, first: int, last: int) -> Iterator[Placed]:
         """Events of the contract in blocks first..last, in chain order."""
@@ -145,7 +143,7 @@ class EvmLedger:
             logs, about = list(found["logs"]), unhexed(found["transactionHash"])
         if about != transaction:
             raise LedgerProblem("the ledger answered with the receipt of another transaction", "try again")
-        block = self._header(hex(number))
+        block = self._blocks.at(number)
         if block is None or block.hash != block_hash:
             return None  # the chain moved between the two answers: ask again
         return Receipt(
@@ -198,32 +196,21 @@ class EvmLedger:
             raise LedgerProblem(
                 "the ledger answered with a log twice, or of a block not asked for", "try again"
             )
-        self._fetch_blocks(sorted({number for number, _ in places} - self._blocks.keys()))
+        with strictly("a log"):
+            blocks = self._blocks.named(
+                (quantity(log["blockNumber"]), unhexed(log["blockHash"])) for log in logs
+            )
         for (number, index), log in sorted(zip(places, logs, strict=True), key=itemgetter(0)):
             with strictly("a log"):
-                yield self._place(log, number, index)
+                yield self._place(log, blocks[number], index)
 
-    def _place(self, log: dict[str, Any], number: int, index: int) -> Placed:
+    def _place(self, log: dict[str, Any], block: Block, index: int) -> Placed:
         if log["address"].lower() != hexed(self._terms.contract) or log.get("removed"):
             raise LedgerProblem("the ledger answered with a log of another contract, or a removed one")
-        hash_ = unhexed(log["blockHash"])
-        if self._blocks[number].hash != hash_:
-            self._fetch_blocks([number])  # reorganised since it was kept
-            if self._blocks[number].hash != hash_:
-                raise LedgerProblem(f"a log names another block {number} than the chain has", "try again")
+        if unhexed(log["blockHash"]) != block.hash:
+            raise LedgerProblem(f"a log names another block {block.number} than the chain has", "try again")
         event = decode_event([unhexed(topic) for topic in log["topics"]], content(log["data"]))
-        return Placed(event, self._blocks[number], unhexed(log["transactionHash"]), index)
-
-    def _fetch_blocks(self, numbers: list[int]) -> None:
-        answers = self._rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
-        for number, answer in zip(numbers, answers, strict=True):
-            if not isinstance(answer, dict):
-                raise LedgerProblem(f"the ledger has a log in block {number} but not the block")
-            self._blocks[number] = _block(answer, number)
-
-    def _header(self, which: str) -> Block | None:
-        answer = self._rpc.call("eth_getBlockByNumber", [which, False])
-        return None if answer is None else _block(answer, None if which == "latest" else int(which, 16))
+        return Placed(event, block, unhexed(log["transactionHash"]), index)
 
     def _send_raw(self, raw: bytes) -> None:
         try:
@@ -251,14 +238,6 @@ def gas_bound(call: ContractCall) -> int:
         (GAS_REGISTER if step.lifecycle else GAS_ACT) + GAS_INPUT * len(step.inputs) for step in call.steps
     )
     return GAS_CALL + GAS_ANCHOR * len(call.anchors) + steps
-
-
-def _block(answer: dict[str, Any], asked: int | None) -> Block:
-    with strictly("eth_getBlockByNumber"):
-        block = Block(quantity(answer["number"]), unhexed(answer["hash"]), quantity(answer["timestamp"]))
-    if asked is not None and block.number != asked:
-        raise LedgerProblem(f"the ledger answered with block {block.number} in place of {asked}", "try again")
-    return block
 
 
 def open_ledger(file: LedgerFile) -> EvmLedger:

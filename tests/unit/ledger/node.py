@@ -78,7 +78,9 @@ class Node:
         }
 
     def _block(self, block: Block) -> dict[str, Any]:
+        before = self.ledger.block(block.number - 1) if block.number else None
         return {
+            "parentHash": hexed(before.hash if before else bytes(32)),
             "number": hex(block.number),
             "hash": hexed(block.hash),
             "timestamp": hex(block.time),

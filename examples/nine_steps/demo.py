@@ -91,8 +91,9 @@ def main() -> int:
     # Each organisation's project is found by its folder; settings of the caller's must not get in the way.
     for name in [name for name in os.environ if name.startswith("PROML_") and name != "PROML_ANVIL"]:
         del os.environ[name]
-    # A demo that is told to end ends as after Ctrl-C: the chain is stopped.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # However a demo is told to end, the chain is stopped; also where a shell had it ignore Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         with room(asked.folder.absolute(), asked.keep) as root:
             played = play(root, table)
@@ -131,7 +132,7 @@ def room(root: Path, keep: bool = False) -> Iterator[Path]:
             raise Busy(
                 f"another demo plays in {root}", "wait for it, or name a folder with --folder"
             ) from None
-        with suppress(NotFound):
+        with suppress(ProMLError):
             chain_in(root).kill()
         if keep and root.exists():
             root.rename(_free_name(root))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -207,6 +208,24 @@ def test_two_demos_do_not_play_in_one_folder(tmp_path: Path) -> None:
         room(tmp_path / "demo"),
     ):
         pytest.fail("it went in")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_interrupted_stops_its_chain(tmp_path: Path, number: signal.Signals) -> None:
+    root = tmp_path / "demo"
+    with subprocess.Popen(
+        [sys.executable, DEMO, "--folder", root], stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if line.startswith("2 label"):
+                break
+        assert chain_in(root).status().pid is not None
+        demo.send_signal(number)
+        rest = demo.stdout.read()
+    assert demo.returncode == 130
+    assert "interrupted; the chain is stopped" in rest
+    assert chain_in(root).status().pid is None
 
 
 def test_an_attack_that_is_neither_refused_nor_found_is_missed_and_holds_up_no_other() -> None:

@@ -56,10 +56,15 @@ def ask_in_pieces(rpc: Questions, calls: Sequence[Call]) -> list[Any]:
 
 
 class Blocks:
-    """The blocks behind one connection; remembers some of those it has read."""
+    """The blocks behind one connection; remembers some of those it has read.
+
+    Attributes:
+        highest: the largest number that the newest block ever had.
+    """
 
     def __init__(self, rpc: Questions) -> None:
         self._rpc = rpc
+        self.highest = 0
         self._kept: dict[int, Block] = {}
 
     def newest(self) -> Block:
@@ -67,7 +72,9 @@ class Blocks:
         answer = self._rpc.call(GET_BLOCK, ["latest", False])
         if answer is None:
             raise LedgerProblem("the chain has no block at all")
-        return read_block(answer)
+        block = read_block(answer)
+        self.highest = max(self.highest, block.number)
+        return block
 
     def at(self, number: int) -> Block | None:
         """A block by number, None beyond the head."""

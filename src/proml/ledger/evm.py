@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from operator import itemgetter
-from typing import Any
 
-from proml.contracts.abi import ARTEFACT, decode_event, decode_refusal, encode_call
+from proml.contracts.abi import ARTEFACT, decode_refusal, encode_call
 from proml.core.call import BatchCall, ContractCall
 from proml.core.digest import hexed, keccak256, unhexed
 from proml.core.event import Block, Placed
@@ -23,6 +21,7 @@ from proml.errors import LedgerProblem, WrongLedger
 from proml.interfaces import Receipt, SignedTransaction, Standing, Terms, Transaction
 from proml.ledger.answers import content, quantity, strictly
 from proml.ledger.blocks import Blocks
+from proml.ledger.logs import Logs
 from proml.ledger.rpc import Questions, Rpc, RpcError
 from proml.ledger.state_proof import fetch_state_proof
 from proml.trust import LedgerFile
@@ -34,8 +33,6 @@ GAS_ANCHOR = 60_000
 GAS_REGISTER = 115_000
 GAS_ACT = 85_000
 GAS_INPUT = 7_000
-# Logs are asked for in ranges; nodes differ in what they give at once, so a refusal halves the range.
-RANGE = 2_000
 
 
 class EvmLedger:
@@ -52,6 +49,7 @@ class EvmLedger:
         self._terms = terms
         self._send = send or self._send_raw
         self._blocks = Blocks(rpc)
+        self._logs = Logs(rpc, self._blocks, terms)
 
     @property
     def terms(self) -> Terms:
@@ -84,19 +82,7 @@ class EvmLedger:
 
     def events(self, first: int, last: int) -> Iterator[Placed]:
         """Events of the contract in blocks first..last, in chain order."""
-        last = min(last, self.head().number)
-        step = RANGE
-        while first <= last:
-            until = min(first + step - 1, last)
-            try:
-                logs = self._logs(first, until)
-            except RpcError:
-                if first == until:
-                    raise
-                step = max(1, step // 2)
-                continue
-            yield from self._placed(logs, first, until)
-            first = until + 1
+        return self._logs.between(first, last)
 
     def standing(self, artefact: bytes) -> Standing | None:
         """Word and head of an artefact at the newest block."""
@@ -151,7 +137,7 @@ class EvmLedger:
             block=block,
             succeeded=succeeded,
             gas_used=gas_used,
-            events=tuple(self._placed(logs, number, number)),
+            events=tuple(self._logs.placed(logs, block)),
             reason=None if succeeded else self._reason(transaction, number),
         )
 
@@ -181,36 +167,6 @@ class EvmLedger:
                 if reason is not None:
                     return reason
         return None
-
-    def _logs(self, first: int, last: int) -> list[dict[str, Any]]:
-        asked = {"address": hexed(self._terms.contract), "fromBlock": hex(first), "toBlock": hex(last)}
-        logs = self._rpc.call("eth_getLogs", [asked])
-        if not isinstance(logs, list):
-            raise LedgerProblem("the ledger answered eth_getLogs with something else than a list")
-        return logs
-
-    def _placed(self, logs: list[dict[str, Any]], first: int, last: int) -> Iterator[Placed]:
-        with strictly("a log"):
-            places = [(quantity(log["blockNumber"]), quantity(log["logIndex"])) for log in logs]
-        if len(set(places)) != len(places) or any(not first <= number <= last for number, _ in places):
-            raise LedgerProblem(
-                "the ledger answered with a log twice, or of a block not asked for", "try again"
-            )
-        with strictly("a log"):
-            blocks = self._blocks.named(
-                (quantity(log["blockNumber"]), unhexed(log["blockHash"])) for log in logs
-            )
-        for (number, index), log in sorted(zip(places, logs, strict=True), key=itemgetter(0)):
-            with strictly("a log"):
-                yield self._place(log, blocks[number], index)
-
-    def _place(self, log: dict[str, Any], block: Block, index: int) -> Placed:
-        if log["address"].lower() != hexed(self._terms.contract) or log.get("removed"):
-            raise LedgerProblem("the ledger answered with a log of another contract, or a removed one")
-        if unhexed(log["blockHash"]) != block.hash:
-            raise LedgerProblem(f"a log names another block {block.number} than the chain has", "try again")
-        event = decode_event([unhexed(topic) for topic in log["topics"]], content(log["data"]))
-        return Placed(event, block, unhexed(log["transactionHash"]), index)
 
     def _send_raw(self, raw: bytes) -> None:
         try:

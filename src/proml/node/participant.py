@@ -36,6 +36,7 @@ from proml.errors import (
     LedgerProblem,
     NotFound,
     RecordInvalid,
+    StorageProblem,
     UsageProblem,
 )
 from proml.extensions import open_ledger
@@ -140,10 +141,10 @@ class Participant:
         return lifecycle_in(chronicle, self.lifecycles, artefact)
 
     def record(self, commitment: bytes) -> Record | None:
-        """The record behind a commitment, None when its bytes are not in this storage."""
+        """The record behind a commitment, None when its bytes are not in this storage, or other bytes are."""
         try:
             return open_sealed(self.storage.get(commitment)).record
-        except (NotFound, RecordInvalid):
+        except (NotFound, RecordInvalid, StorageProblem):
             return None
 
     def title(self, chronicle: Chronicle, artefact: bytes) -> str:

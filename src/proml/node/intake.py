@@ -167,7 +167,7 @@ class Intake:
         said = told.get(draft.run, [])
         seen = [each for each in said if isinstance(each, EnvironmentSeen)]
         if seen:
-            doing["environment"] = seen[0].environment
+            doing |= _around(seen[0])
             told[draft.run] = [each for each in said if each not in seen]
         story: dict[str, Any] = {
             "name": draft.name,
@@ -208,7 +208,7 @@ class Intake:
             elif isinstance(draft, Produced):
                 story["produced"].append(orjson.loads(encode(draft)))
             elif isinstance(draft, EnvironmentSeen):
-                story["environment"] = draft.environment
+                story |= _around(draft)
         self._anchor(story, observed)
         self._save(run, story)
 
@@ -366,3 +366,8 @@ class Intake:
 
     def _save(self, run: str, story: dict[str, Any]) -> None:
         self._outbox.save_run(run, "closed" if "end" in story else "open", story)
+
+
+def _around(draft: EnvironmentSeen) -> dict[str, Any]:
+    """What a record's activity says of it."""
+    return {"environment": draft.environment, **({"code": draft.code} if draft.code else {})}

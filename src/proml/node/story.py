@@ -1,7 +1,7 @@
 """A run's story: what is known of it between its start and its end, and what its records say of that.
 
 Stories are JSON objects in the outbox: name, artefact, start, metrics, used, produced, batches; later
-end, reason, environment; and `finish`, the intent of its good end until the ledger has that.
+end, reason, code, environment; and `finish`, the intent of its good end until the ledger has that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BATCH_BYTES = MAX_BATCH_BYTES // 2
 
 def ending(story: dict[str, Any], outcome: str) -> dict[str, Any]:
     """What the record of a run's end says besides its inputs."""
-    doing = {name: story[name] for name in story.keys() & {"start", "end", "environment", "reason"}}
+    doing = {name: story[name] for name in story.keys() & {"start", "end", "code", "environment", "reason"}}
     produced = [claimed(entry) for entry in story["produced"]]
     return {
         "activity": {**doing, "outcome": outcome},

@@ -170,21 +170,21 @@ def test_an_end_that_was_written_twice_counts_once(place):
 
 def test_the_environment_stands_where_it_was_known_first(place):
     with_start, later = salt(), salt()
-    seen = {"python": "3.11"}
+    seen, code = {"python": "3.11"}, {"commit": "ab" * 20, "dirty": False}
     with Journal(place.folder) as journal:
         for run in (with_start, later):
             journal.append(encode(RunStarted(run, "early" if run == with_start else "late", 1.0)))
-        journal.append(encode(EnvironmentSeen(with_start, seen)))
+        journal.append(encode(EnvironmentSeen(with_start, seen, code)))
         place.push()
-        journal.append(encode(EnvironmentSeen(later, seen)))
+        journal.append(encode(EnvironmentSeen(later, seen, code)))
         for run in (with_start, later):
             journal.append(encode(RunEnded(run, 2.0, "finished")))
         place.push()
     records = place.records()
-    assert records["start run early"]["activity"]["environment"] == seen
-    assert "environment" not in records["finish run early"]["activity"]
-    assert "environment" not in records["start run late"]["activity"]
-    assert records["finish run late"]["activity"]["environment"] == seen
+    for known, other in [("start run early", "finish run early"), ("finish run late", "start run late")]:
+        assert records[known]["activity"]["environment"] == seen
+        assert records[known]["activity"]["code"] == code
+        assert not records[other]["activity"].keys() & {"environment", "code"}
 
 
 def test_a_failed_run_registers_nothing_it_produced(place):

@@ -40,10 +40,11 @@ class Member:
 def start_project(root: Path, organisation: str, passphrase: str | None = None) -> Config:
     """Make the project's folder, settings and key; no ledger yet.
 
-    A project that has no ledger yet is taken up where it stands: an earlier start was interrupted.
+    A project of that organisation that has no ledger yet is taken up as it is: an earlier start was
+    interrupted.
 
     Raises:
-        UsageProblem: when there is a project with a ledger already, or the name cannot be one.
+        UsageProblem: when there is another project or one with a ledger, or the name cannot be one.
         ConfigInvalid: when the folder cannot be written.
     """
     if not _NAME.fullmatch(organisation) or organisation != organisation.strip():
@@ -53,20 +54,35 @@ def start_project(root: Path, organisation: str, passphrase: str | None = None) 
     folder = root / FOLDER
     if (folder / LEDGER_FILE).exists():
         raise UsageProblem(f"there is a project in {root} already", "proml status shows it")
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (folder / ".gitignore").write_text("*\n")
-        quoted = organisation.replace("\\", "\\\\").replace('"', '\\"')
-        text = (
-            f'# Settings of this ProML project; `proml config` shows them all.\norganisation = "{quoted}"\n'
-        )
-        (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigInvalid(f"{folder} cannot be written: {error.strerror}") from error
+    if (folder / CONFIG_FILE).exists():
+        _check_same(root, organisation)
+    else:
+        _write_settings(folder, organisation)
     config = load(root, {})
     if not config.key_file.exists():
         create_key(config.key_file, passphrase)
     return config
+
+
+def _check_same(root: Path, organisation: str) -> None:
+    """Whoever waits for the others to found must not found alone by a slip."""
+    there = load(root, {}).organisation
+    if there != organisation:
+        raise UsageProblem(
+            f"there is a project of {there!r} in {root}, without a ledger yet",
+            "`proml ledger found` or `proml ledger join` gives it one",
+        )
+
+
+def _write_settings(folder: Path, organisation: str) -> None:
+    quoted = organisation.replace("\\", "\\\\").replace('"', '\\"')
+    text = f'# Settings of this ProML project; `proml config` shows them all.\norganisation = "{quoted}"\n'
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / ".gitignore").write_text("*\n")
+        (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigInvalid(f"{folder} cannot be written: {error.strerror}") from error
 
 
 @contextmanager

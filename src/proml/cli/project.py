@@ -197,4 +197,7 @@ def config(as_json: Json = False) -> int:
 
 
 def _setting(value: Any) -> str:
+    """As the settings file would say it, without the quotes."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return ", ".join(value) if isinstance(value, tuple) else str(value)

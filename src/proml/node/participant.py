@@ -159,7 +159,7 @@ class Participant:
             ),
             "",
         )
-        return " ".join(filter(None, (kind, str(name), hexed(artefact)[:10])))
+        return " ".join(filter(None, (kind, str(name), hexed(artefact)[:12])))
 
     def names(self, chronicle: Chronicle) -> dict[bytes, str]:
         """Names of artefacts by id, as far as the records here tell them; the newest name counts."""

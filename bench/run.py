@@ -50,7 +50,8 @@ def main(parts: Sequence[str]) -> int:
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(dict(sorted(figures.items())), indent=1) + "\n")
     for name, value in sorted(figures.items()):
-        print(f"{name:<40} {value:>14,.4g}  {_beside_goal(name, value)}")
+        shown = f"{value:,.0f}" if value >= 1_000 else f"{value:.4g}"
+        print(f"{name:<40} {shown:>14}  {_beside_goal(name, value)}".rstrip())
     print(f"written to {RESULT.relative_to(ROOT)}")
     for part in failed:
         print(f"bench: {part} failed", file=sys.stderr)

@@ -83,7 +83,7 @@ class Rpc:
 
     def __init__(self, url: str, timeout: float = 30.0, max_answer: int = MAX_ANSWER_BYTES) -> None:
         self.url = url
-        self._shown = _without_secrets(url)
+        self._shown = without_secrets(url)
         self._max_answer = max_answer
         self._whole_answer_seconds = 4 * timeout
         self._ids = itertools.count(1)
@@ -237,7 +237,7 @@ def _question(number: int, method: str, params: Sequence[Any]) -> dict[str, Any]
     return {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """The address as it may be shown: many providers carry a key in the path, the query or before the @."""
     try:
         parts = urlsplit(url)

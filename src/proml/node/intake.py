@@ -42,9 +42,9 @@ from proml.core.call import AnchorCall
 from proml.core.digest import hexed, sha256, unhexed
 from proml.core.proof import ObservationBatch
 from proml.errors import JournalProblem, NotFound, ProMLError, RecordInvalid, UsageProblem
-from proml.interfaces import Storage
 from proml.journal import read
 from proml.journal.living import writers
+from proml.node.deposits import Deposits
 from proml.node.outbox import DONE, INVALID, REFUSED, Outbox
 from proml.node.sealing import Sealer, Statement, anchor_document
 from proml.node.story import ending, input_of, parts, when
@@ -105,16 +105,17 @@ def _run_of(payload: bytes) -> str | None:
 class Intake:
     """Turns one project's drafts into intents."""
 
-    def __init__(self, outbox: Outbox, storage: Storage, sealer: Sealer, view: LedgerView) -> None:
-        """Seal with `sealer`, which writes to the same outbox and storage."""
+    def __init__(self, outbox: Outbox, deposits: Deposits, sealer: Sealer, view: LedgerView) -> None:
+        """Seal with `sealer`, which writes to the same outbox and deposits."""
         self._outbox = outbox
-        self._storage = storage
+        self._deposits = deposits
         self._sealer = sealer
         self._view = view
 
     def seal_drafts(self, writing: frozenset[bytes]) -> None:
         """Seal everything that was taken in, as far as it is complete; `writing` is `Taken.writing`."""
-        with self._outbox.together():
+        # All is in storage before any of it is in the outbox: an intent never names a record that is lost.
+        with self._outbox.together(), self._deposits:
             self._offer_again()
             drafts = self._read_drafts()
             self._complete(drafts, writing)
@@ -227,7 +228,7 @@ class Intake:
         batch = ObservationBatch(part, secrets.token_bytes(32))
         document, root = batch.content, batch.root
         digest = sha256(document)
-        self._storage.put(digest, document)
+        self._deposits.put(digest, document)
         self._outbox.add_intent("anchor", label, root, anchor_document(AnchorCall(root, len(part))), at)
         story["batches"].append({"root": hexed(root), "count": len(part), "batch": hexed(digest)})
 

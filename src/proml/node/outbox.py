@@ -20,7 +20,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -338,6 +338,9 @@ def open_outbox(path: Path, patience: float = PATIENCE_SECONDS) -> Iterator[Outb
         except sqlite3.DatabaseError as error:
             raise _problem(path, "used" if "malformed" in str(error) else "written", error) from error
         finally:
+            # Closing alone keeps the lock for as long as anything still holds a half-read cursor.
+            with suppress(sqlite3.Error):
+                connection.rollback()
             connection.close()
 
 

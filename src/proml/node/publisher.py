@@ -28,6 +28,7 @@ from proml.core.lifecycle import Lifecycle
 from proml.errors import JournalProblem, KeyProblem, LedgerProblem, StepRefused, StorageProblem, WrongLedger
 from proml.interfaces import Ledger, Receipt, SignedTransaction, Signer, Storage
 from proml.node.batching import KEY, STEP, is_on, is_on_step, key_document, name_of_key, next_call, outcomes
+from proml.node.deposits import Deposits
 from proml.node.intake import Intake, take_in
 from proml.node.outbox import (
     DONE,
@@ -126,9 +127,10 @@ class Publisher:
         self._claim_key()
         view = view_of(self._ledger, self._settings.lifecycles, self._signer.address)
         self._settle_what_is_there(view.chronicle, view.organisation, settle)
-        sealer = Sealer(view, self._storage, self._outbox, self._settings.discoverable)
+        deposits = Deposits(self._storage)
+        sealer = Sealer(view, deposits, self._outbox, self._settings.discoverable)
         before = {intent.id for intent in self._outbox.intents(INVALID)}
-        Intake(self._outbox, self._storage, sealer, view).seal_drafts(taken.writing)
+        Intake(self._outbox, deposits, sealer, view).seal_drafts(taken.writing)
         # Here records are in storage and their intents wait; dying leaves them waiting.
         for intent in self._outbox.intents(INVALID):
             if intent.id not in before:
@@ -269,10 +271,10 @@ class Publisher:
             receipt = self._ledger.receipt(hash_)
             if receipt is None:
                 return False
-        sent = self._note(sent, INCLUDED, receipt)
         if self._depth_of(receipt.block.number) < self._ledger.terms.finality:
+            self._note(sent, INCLUDED, receipt)
             return False
-        self._settle(replace(sent, state=FINAL, final=time.time()), receipt, settle)
+        self._settle(replace(_known(sent, FINAL, receipt), final=time.time()), receipt, settle)
         return True
 
     def _send(self, sent: Sent) -> None:
@@ -282,22 +284,12 @@ class Publisher:
             # Unknown, not failed: it may have arrived all the same. The receipt tells.
             self._problem = problem
 
-    def _note(self, sent: Sent, state: str, receipt: Receipt | None = None) -> Sent:
-        """Keep what became known of a transaction."""
-        block = (receipt.block.number, receipt.block.hash) if receipt else (None, None)
-        if (sent.state, sent.block, sent.block_hash) == (state, *block):
-            return sent
-        noted = replace(
-            sent,
-            state=state,
-            block=block[0],
-            block_hash=block[1],
-            gas=receipt.gas_used if receipt else None,
-            included=(sent.included or time.time()) if receipt else None,
-        )
-        with self._outbox.together():
-            self._outbox.update_tx(noted)
-        return noted
+    def _note(self, sent: Sent, state: str, receipt: Receipt | None = None) -> None:
+        """Keep what became known of a transaction that is not final, if it is news."""
+        block = receipt.block.hash if receipt else None
+        if (sent.state, sent.block_hash) != (state, block):
+            with self._outbox.together():
+                self._outbox.update_tx(_known(sent, state, receipt))
 
     def _settle(self, sent: Sent, receipt: Receipt, settle: Callable[[Intent], None]) -> None:
         """Write the end of every intent of a final transaction, together with the transaction's own."""
@@ -338,3 +330,18 @@ class Publisher:
 
     def _depth_of(self, block: int) -> int:
         return self._ledger.head().number - block + 1
+
+
+def _known(sent: Sent, state: str, receipt: Receipt | None) -> Sent:
+    """A transaction with what its receipt says, or as it is without one."""
+    if receipt is None:
+        return replace(sent, state=state, block=None, block_hash=None, gas=None, included=None)
+    is_same = sent.block_hash == receipt.block.hash
+    return replace(
+        sent,
+        state=state,
+        block=receipt.block.number,
+        block_hash=receipt.block.hash,
+        gas=receipt.gas_used,
+        included=sent.included if is_same else time.time(),
+    )

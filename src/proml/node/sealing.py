@@ -19,7 +19,7 @@ from proml.core.event import Input
 from proml.core.lifecycle import MAX_INPUTS, Lifecycle
 from proml.core.record import KEY_BYTES, RECORD_TYPE, VERSION, seal, subject_commitment
 from proml.errors import NotFound, RecordInvalid
-from proml.interfaces import Storage
+from proml.node.deposits import Deposits
 from proml.node.outbox import Outbox
 from proml.node.view import LedgerView
 
@@ -52,11 +52,11 @@ class Sealer:
     """Turns statements into intents; knows the ledger's chronicle and what is queued on top of it."""
 
     def __init__(
-        self, ledger: LedgerView, storage: Storage, outbox: Outbox, discoverable: Iterable[str]
+        self, ledger: LedgerView, deposits: Deposits, outbox: Outbox, discoverable: Iterable[str]
     ) -> None:
         """Use `ledger` as it was when the view was taken."""
         self._ledger = ledger
-        self._storage = storage
+        self._deposits = deposits
         self._outbox = outbox
         self._discoverable = frozenset(discoverable)
         # Sequences that queued intents will reach, on top of the chronicle.
@@ -72,7 +72,7 @@ class Sealer:
     def seal(self, statement: Statement, created: float) -> int:
         """Seal a record, store it, and queue its step; returns the intent's number.
 
-        The record is in storage before the intent is: an intent never names a record that is lost.
+        The record is in storage when the block of the deposits is left.
 
         Raises:
             NotFound: an input or the artefact is not to be found on the ledger.
@@ -103,16 +103,17 @@ class Sealer:
         if listed:
             record["inputs"] = listed
         sealed = seal(record, key)
+        commitment = sealed.commitment
         call = StepCall(
             artefact=statement.salt or statement.artefact,
             lifecycle=number if statement.salt else 0,
             action=statement.lifecycle.action_number(statement.action),
             sequence=sequence,
-            record=sealed.commitment,
+            record=commitment,
             subject=self._subject(statement, key),
             inputs=inputs,
         )
-        self._storage.put(sealed.commitment, sealed.content)
+        self._deposits.put(commitment, sealed.content)
         label = " ".join(filter(None, (statement.action, statement.lifecycle.kind, statement.name)))
         intent = self._outbox.add_intent("step", label, statement.artefact, step_document(call), created)
         if statement.salt:

@@ -28,6 +28,7 @@ from proml.interfaces import Ledger, Storage
 from proml.journal import Journal
 from proml.ledger.memory import MemoryLedger
 from proml.lifecycles import shipped
+from proml.node.deposits import Deposits
 from proml.node.intake import Intake, Taken, take_in
 from proml.node.outbox import Intent, Outbox, open_outbox
 from proml.node.publisher import Published, Publisher, Settings
@@ -104,8 +105,9 @@ class Place:
             taken = taken or take_in(self.folder, outbox)
             outbox.set_sealing_key(self.signer.address)
             view = view_of(self.ledger, shipped(), self.signer.address)
-            sealer = Sealer(view, self.storage, outbox, ("model",))
-            Intake(outbox, self.storage, sealer, view).seal_drafts(taken.writing)
+            deposits = Deposits(self.storage)
+            sealer = Sealer(view, deposits, outbox, ("model",))
+            Intake(outbox, deposits, sealer, view).seal_drafts(taken.writing)
             return outbox.intents()
 
     def send(self, call: BatchCall, signer: LocalSigner) -> list[Any]:

@@ -139,7 +139,7 @@ def test_what_was_acknowledged_stays_through_any_number_of_kills(tmp_path):
     # How often depends on how busy the machine is; what holds after one kill must hold after any.
     assert killer.kills >= 1
     # It goes on by itself: hardly ever must somebody push again.
-    assert pushes <= killer.kills
+    assert pushes <= killer.kills + 1
 
 
 def check(ledger: Ledger, heard: Acknowledged, intents: dict[int, Intent]) -> None:

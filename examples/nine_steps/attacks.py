@@ -90,7 +90,7 @@ def library_recalled(stage: Stage) -> list[Attack]:
     assert event is not None
     # The run stays on the ledger: started, and never finished. Its maker may only own up.
     developer.participant.act(
-        stage.ids[f"training of {AGAIN}"], "fail", content=Content(claims={"reason": "refused"})
+        stage.ids[f"{AGAIN} run"], "fail", content=Content(claims={"reason": "refused"})
     )
     stage.publish(developer, step, "failed")
 

@@ -17,7 +17,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +70,14 @@ class Played:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One of the five attacks: its title, and what stages it."""
+
+    title: str
+    play: Callable[[], list[Attack]]
+
+
 def main() -> int:
     """Play once; return the exit code."""
     parser = argparse.ArgumentParser(
@@ -83,8 +91,9 @@ def main() -> int:
     # Each organisation's project is found by its folder; settings of the caller's must not get in the way.
     for name in [name for name in os.environ if name.startswith("PROML_") and name != "PROML_ANVIL"]:
         del os.environ[name]
-    # A demo that is told to end ends as after Ctrl-C: the chain is stopped.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # However a demo is told to end, the chain is stopped; also where a shell had it ignore Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         with room(asked.folder.absolute(), asked.keep) as root:
             played = play(root, table)
@@ -123,7 +132,7 @@ def room(root: Path, keep: bool = False) -> Iterator[Path]:
             raise Busy(
                 f"another demo plays in {root}", "wait for it, or name a folder with --folder"
             ) from None
-        with suppress(NotFound):
+        with suppress(ProMLError):
             chain_in(root).kill()
         if keep and root.exists():
             root.rename(_free_name(root))
@@ -157,7 +166,7 @@ def play(root: Path, table: Table) -> Played:
         table.chapter(f"Six organisations on one chain: {names}", columns=False)
         table.chapter("The nine steps")
         told, reader = nine_steps(stage)
-        attacks, surprises = _attacks(stage, reader)
+        attacks, surprises = stage_all(table, five_attacks(stage, reader))
         table.chapter("The dataset is recalled", columns=False)
         recalled = dataset_recalled(stage, reader)
         seconds = time.monotonic() - begun
@@ -171,26 +180,30 @@ def play(root: Path, table: Table) -> Played:
             chain_in(root).down()
 
 
-def _attacks(stage: Stage, reader: FormReader) -> tuple[list[Attack], list[str]]:
-    """Stage all five; one that surprises does not hold up the others."""
+def five_attacks(stage: Stage, reader: FormReader) -> tuple[Act, ...]:
+    """The paper's attacks, ready to be staged."""
     questions = digits().held_out.features[:QUESTIONS]
-    acts: tuple[tuple[str, Callable[[], list[Attack]]], ...] = (
-        ("Labels flipped on purpose", lambda: labels_flipped(stage)),
-        ("Dataset altered after approval", lambda: dataset_altered(stage)),
-        ("A library that was recalled", lambda: library_recalled(stage)),
-        ("Model swapped at deployment", lambda: model_swapped(stage, reader, questions)),
-        ("Tracks covered", lambda: tracks_covered(stage)),
+    return (
+        Act("Labels flipped on purpose", lambda: labels_flipped(stage)),
+        Act("Dataset altered after approval", lambda: dataset_altered(stage)),
+        Act("Library used after its recall", lambda: library_recalled(stage)),
+        Act("Model swapped at deployment", lambda: model_swapped(stage, reader, questions)),
+        Act("Tracks covered", lambda: tracks_covered(stage)),
     )
+
+
+def stage_all(table: Table, acts: Sequence[Act]) -> tuple[list[Attack], list[str]]:
+    """Stage every act, and say what surprised; one that surprises does not hold up the others."""
     attacks: list[Attack] = []
     surprises = []
-    for number, (title, act) in enumerate(acts, start=1):
-        stage.table.chapter(f"Attack {number}: {title[0].lower()}{title[1:]}", columns=False)
+    for number, act in enumerate(acts, start=1):
+        table.chapter(f"Attack {number}: {act.title[0].lower()}{act.title[1:]}", columns=False)
         try:
-            attacks += act()
+            attacks += act.play()
         except Surprise as surprise:
-            stage.table.plain(f"not as it must be: {surprise}", "bold red")
-            attacks.append(missed(title, title, surprise))
-            surprises.append(f"{title}: {surprise}")
+            table.plain(f"not as it must be: {surprise}", "bold red")
+            attacks.append(missed(act.title, act.title, surprise))
+            surprises.append(f"{act.title}: {surprise}")
     return attacks, surprises
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from proml.config import Config
+from proml.core.proposal import Governance
 from proml.ledger.anvil import EmbeddedChain
 from proml.node.founding import Member, found_embedded, join, start_project
 from proml.node.participant import Participant
@@ -114,7 +115,7 @@ def gather(root: Path) -> Consortium:
         member.folder.mkdir(parents=True)
         configs.append(start_project(member.folder, member.name))
     founders = [Member(member.name, member.key, member.part.roles) for member in members]
-    found_embedded(configs[0], founders, THRESHOLD)
+    found_embedded(configs[0], founders, Governance(THRESHOLD))
     for config in configs[1:]:
         join(config, configs[0].ledger_file)
     return Consortium(*members)

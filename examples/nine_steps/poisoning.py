@@ -148,7 +148,7 @@ def _evaluate_own_model(stage: Stage) -> Attack:
     developer = stage.consortium.developer
     me = developer.participant
     model = developer.folder / MODEL_FILE
-    plan = me.register(None, "evaluation", f"{MODEL} own test", [(model, "model")])
+    plan = me.register(None, "evaluation", f"{DATASET} own test", [(model, "model")])
     me.act(plan, "pass", content=Content(metrics={"accuracy": 0.99}))
     stage.publish(developer, STEP, "planned", "passed")
     with stage.nothing_changes():

@@ -20,6 +20,7 @@ from proml.core.event import Refused
 from proml.core.refusal import Reason
 from proml.core.verdict import Conclusion, Verdict
 from proml.export.reading import Cost
+from proml.export.wording import counted
 from proml.node.outbox import DONE, FINAL, Intent, Sent, open_outbox
 from proml.verify import ByDigest, ById, Target, read_ledger, verify
 
@@ -127,8 +128,8 @@ class Stage:
 
     def action_of(self, intent: Intent) -> str:
         """What an item was, with the name of its artefact; a name met for the first time is remembered."""
-        if intent.what != "step":
-            return intent.label
+        if intent.what == "anchor":
+            return f"anchor {counted(intent.call['count'], 'observation')}"
         action, _, *named = intent.label.split(" ", 2)
         if named:
             self.ids.setdefault(named[0], hexed(intent.artefact))

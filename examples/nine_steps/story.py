@@ -115,7 +115,7 @@ def train_candidates(stage: Stage) -> None:
     one, both = [library_name("scikit-learn")], [library_name("scikit-learn"), library_name("joblib")]
     train(stage, "4 train", Job("network", DATASET, NETWORK_FILE, one), "finished", "candidate")
     train(stage, "4 train", Job("forest", DATASET, FOREST_FILE, both), "finished", "candidate")
-    runs = {name: stage.metrics(developer, f"training of {name}") for name in (NETWORK, FOREST)}
+    runs = {name: stage.metrics(developer, f"{name} run") for name in (NETWORK, FOREST)}
     reached = {name: measured["accuracy"] for name, measured in runs.items()}
     if reached[NETWORK] <= reached[FOREST]:
         raise Surprise(f"the forest did better: {reached}")

@@ -27,7 +27,7 @@ from proml.verify import ById
 
 NAME = "Tracks covered"
 # The candidate to forget, and the one to praise.
-LOSER, WINNER = f"training of {FOREST}", f"training of {NETWORK}"
+LOSER, WINNER = f"{FOREST} run", f"{NETWORK} run"
 BETTER = 0.999
 
 

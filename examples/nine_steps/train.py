@@ -47,7 +47,7 @@ def main() -> None:
     options.model.parent.mkdir(exist_ok=True)
 
     settings = NETWORK if options.candidate == "network" else FOREST
-    with proml.track(f"training of {options.model.stem}", parameters=settings) as run:
+    with proml.track(f"{options.model.stem} run", parameters=settings) as run:
         run.used(options.dataset, part="training data")
         for library in options.library:
             run.used(library, part="library")

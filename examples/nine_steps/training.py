@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from organisations import Organisation
 from stage import Outcome, Stage, Surprise
 
 from proml.node.outbox import Intent
@@ -67,7 +68,7 @@ def train(stage: Stage, step: str, job: Job, *outcomes: Outcome) -> list[Intent]
     ) as process:
         try:
             with stage.table.busy(f"{developer.name} trains {Path(job.model).stem} …"):
-                while process.poll() is None and not developer.participant.unread():
+                while process.poll() is None and not _noted_something(developer):
                     time.sleep(PAUSE_SECONDS)
             published = stage.push(developer, step)
             with stage.table.busy(f"{developer.name} trains {Path(job.model).stem} …"):
@@ -80,3 +81,8 @@ def train(stage: Stage, step: str, job: Job, *outcomes: Outcome) -> list[Intent]
     published += stage.push(developer, step)
     stage.compare(step, published, ("started", *outcomes))
     return [intent for intent, _ in published]
+
+
+def _noted_something(who: Organisation) -> bool:
+    backlog = who.participant.backlog()
+    return backlog is not None and backlog.unread > 0

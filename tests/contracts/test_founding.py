@@ -7,8 +7,8 @@ from boa.environment import Env
 
 from proml.contracts.abi import arrays, deployment, encode_call, selector
 from proml.contracts.shipped import artefacts_contract
-from proml.core.call import AnchorCall, BatchCall, Founder, RevokeKeyCall
-from proml.core.digest import word
+from proml.core.call import AnchorCall, BatchCall, Founder, RevokeKeyCall, StepCall
+from proml.core.digest import ZERO, word
 from proml.core.event import GovernanceSet, KeyAdded, LifecycleAdmitted, OrganisationAdmitted, ThresholdSet
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Rule, Table
@@ -53,6 +53,31 @@ def test_one_to_thirty_two_found(env: Env, count: int) -> None:
 def test_a_contract_without_lifecycles_still_anchors(env: Env) -> None:
     side = SideBySide(env, FOUNDERS, Governance(1), ())
     assert side.call(KEYS[0], BatchCall(anchors=(AnchorCall(fresh(), 1),)))
+
+
+def test_a_table_may_use_every_place_up_to_its_edge(env: Env) -> None:
+    first = Rule(state=0, action=239, following=63, roles=1 << 63, usable=True, duty=6, subject=True)
+    others = tuple(
+        Rule(
+            state=63,
+            action=number,
+            following=63,
+            roles=1 << 63,
+            usable=True,
+            differs=127 if number == 1 else 0,
+        )
+        for number in range(1, 127)
+    )
+    last = Rule(state=63, action=239, following=62, roles=1 << 63, recall=True)
+    table = Table(2**32 - 1, 1 << 63, 1 << 62, 1 << 62, fresh(), (first, *others, last))
+    assert len(table.rules) == 128
+    founders = [Founder(KEYS[0], 1 << 63, fresh()), Founder(KEYS[1], 2**64 - 1, fresh())]
+    side = SideBySide(env, founders, Governance(2), (table,))
+    step = side.make(KEYS[0], StepCall(fresh(), 1, 239, 1, fresh(), fresh()))
+    assert side.refusal(KEYS[0], StepCall(step.artefact, 0, 1, 2, fresh(), fresh())) is Reason.DUTY_CONFLICT
+    side.make(KEYS[1], StepCall(step.artefact, 0, 1, 2, fresh(), fresh()))
+    side.make(KEYS[1], StepCall(step.artefact, 0, 239, 3, fresh(), ZERO))
+    side.compare_reader()
 
 
 def test_what_is_deployed_is_byte_for_byte_what_is_shipped(side: SideBySide) -> None:

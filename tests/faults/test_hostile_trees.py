@@ -35,7 +35,8 @@ def root(tmp_path: Path) -> Path:
 def _nothing_left_open() -> Iterator[None]:
     before = len(os.listdir("/proc/self/fd"))
     yield
-    assert len(os.listdir("/proc/self/fd")) == before
+    # Fewer is possible: a thread of an earlier test may close its own meanwhile.
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def refusal(path: Path, limits: Limits | None = None) -> FileRefused:

@@ -36,14 +36,27 @@ def test_joining_by_a_file_that_is_not_there_makes_no_project(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_start_leaves_a_project_that_was_there_alone(tmp_path: Path) -> None:
-    assert _proml(tmp_path, "init", "--no-ledger").returncode == 0
-    before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+def test_who_waits_for_the_others_does_not_found_alone_by_a_slip(tmp_path: Path) -> None:
+    assert _proml(tmp_path, "init", "--organisation", "Clinic", "--no-ledger").returncode == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
     again = _proml(tmp_path, "init")
     assert again.returncode == 2
-    assert "there is a project in" in again.stderr
-    assert sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*")) == before
+    assert "there is a project of 'Clinic'" in again.stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_an_interrupted_start_is_taken_up_with_its_key_and_settings(tmp_path: Path) -> None:
+    assert _proml(tmp_path, "init", "--no-ledger").returncode == 0
+    settings = tmp_path / ".proml" / "config.toml"
+    settings.write_text(settings.read_text() + "durable = true\n")
+    before = _proml(tmp_path, "key", "list", "--json").stdout, settings.read_text()
+
+    try:
+        assert _proml(tmp_path, "init").returncode == 0
+        assert (_proml(tmp_path, "key", "list", "--json").stdout, settings.read_text()) == before
+    finally:
+        _proml(tmp_path, "ledger", "down")
 
 
 def test_a_project_without_a_ledger_says_how_to_get_one_and_records_all_the_same(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from proml.core import frame
 from proml.core.frame import Continuation, Header
 from proml.errors import Busy, JournalProblem, NotFound
-from proml.journal import Entry, Journal, Position, files, living, read, reading, repair, scan, writing
+from proml.journal import Entry, Journal, Position, files, read, reading, repair, scan, writing
 
 LINES = [b'{"n":%d}' % number for number in range(5)]
 
@@ -190,21 +190,6 @@ def test_a_torn_frame_is_no_damage_while_its_writer_lives(tmp_path: Path) -> Non
         repair(file)
     journal.close()
     assert scan(file).damage is not None
-
-
-def test_all_files_of_a_writer_live_until_it_closes_its_journal(tmp_path: Path) -> None:
-    journal, other = Journal(tmp_path, segment_bytes=200), Journal(tmp_path)
-    mine = set()
-    for line in LINES * 3:
-        mine.add(journal.append(line).file_id)
-        assert living(tmp_path) == mine  # also when the file is full and the next is not begun
-    theirs = other.append(b"x").file_id
-    assert len(mine) > 3
-    assert living(tmp_path) == mine | {theirs}
-    journal.close()
-    assert living(tmp_path) == {theirs}
-    other.close()
-    assert living(tmp_path) == set()
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -395,13 +380,3 @@ def test_a_reader_holds_no_more_than_a_piece_of_a_large_file(
     written(tmp_path, [b"x" * 1_000] * 5_000)
     assert sum(1 for _ in read(tmp_path)) == 5_000
     assert max(asked) <= 1 << 20
-
-
-def test_a_damaged_file_does_not_hide_who_is_living(tmp_path: Path) -> None:
-    file = written(tmp_path)
-    file.write_bytes(b"damaged")
-    (tmp_path / "link.journal").symlink_to("/etc/passwd")
-    with Journal(tmp_path) as journal:
-        own = journal.append(b"x").file_id
-        assert living(tmp_path) == {own}
-    assert living(tmp_path / "nowhere") == set()

@@ -66,10 +66,11 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSeen:
-    """What the run ran on; comes after the start because looking takes a while."""
+    """What the run ran on, and which `code` if git tells; comes later because looking takes a while."""
 
     run: str
     environment: Mapping[str, Any]
+    code: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ _KINDS: dict[str, type[Draft]] = {
 
 
 # What the members of a draft may be, by their names, which mean the same in every class.
-_TEXT, _TEXT_OR_NONE, _CONTENT = (str,), (str, NoneType), (dict,)
+_TEXT, _TEXT_OR_NONE, _CONTENT, _CONTENT_OR_NONE = (str,), (str, NoneType), (dict,), (dict, NoneType)
 _TYPES: dict[str, tuple[type, ...]] = {
     "run": _TEXT,
     "name": _TEXT_OR_NONE,
@@ -145,6 +146,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "parameters": _CONTENT,
     "activity": _CONTENT,
     "environment": _CONTENT,
+    "code": _CONTENT_OR_NONE,
     "metrics": _CONTENT,
     "claims": _CONTENT,
     "part": _TEXT,

@@ -77,16 +77,27 @@ def fingerprint(path: Path, progress: Progress | None = None, limits: Limits | N
 
     No cache is read or written. Nothing in a file is interpreted, least of all run.
     """
-    name = os.path.basename(os.path.abspath(path))  # "." has a name; a link keeps its own
-    if fault := fault_in_name(name):
-        raise FileRefused(str(path), fault, "rename it")
-    opened = _opened(path)
+    name = name_of(path)
+    opened = open_any(path)
     if not _is_folder(opened):
-        digest = hash_file(opened, "both", Tally(progress))
-        return Fingerprint(name, "file", digest.size, digest.sha256, _known(digest.blake3))
+        return fingerprint_file(name, opened, progress)
     manifest = _manifest(opened, "both", Tally(progress), limits or Limits())
     fast = blake3(manifest.blake3_content).digest()
     return Fingerprint(name, "folder", manifest.size, manifest.sha256, fast, manifest)
+
+
+def fingerprint_file(name: str, opened: OpenFile, progress: Progress | None = None) -> Fingerprint:
+    """`fingerprint` of a file that is open already; closes it."""
+    digest = hash_file(opened, "both", Tally(progress))
+    return Fingerprint(name, "file", digest.size, digest.sha256, _known(digest.blake3))
+
+
+def name_of(path: Path) -> str:
+    """The name that a fingerprint carries; FileRefused if no manifest could hold it."""
+    name = os.path.basename(os.path.abspath(path))  # "." has a name; a link keeps its own
+    if fault := fault_in_name(name):
+        raise FileRefused(str(path), fault, "rename it")
+    return name
 
 
 def matches(
@@ -96,7 +107,7 @@ def matches(
 
     A file of another size is not read. Takes the same arguments and raises the same errors as `fingerprint`.
     """
-    opened = _opened(path)
+    opened = open_any(path)
     wanted: Wanted = "sha256" if expected.blake3 is None else "blake3"
     if _is_folder(opened):
         manifest = _manifest(opened, wanted, Tally(progress), limits or Limits())
@@ -121,10 +132,11 @@ def copy_hashed(path: Path, sink: Sink, progress: Progress | None = None) -> Fil
         sink: called with a view that is valid during the call; it takes all of it or raises.
         progress: see `fingerprint`.
     """
-    return hash_file(_opened(path), "both", Tally(progress), sink)
+    return hash_file(open_any(path), "both", Tally(progress), sink)
 
 
-def _opened(path: Path) -> OpenFile:
+def open_any(path: Path) -> OpenFile:
+    """Open a file or a folder for reading; NotFound or FileRefused say why it cannot be."""
     try:
         mode = path.stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):

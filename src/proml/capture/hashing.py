@@ -46,11 +46,13 @@ class OpenFile(NamedTuple):
         fd: descriptor, at the beginning; whoever hashes the file closes it.
         path: its name in errors and results.
         status: what the system said about it when it was opened.
+        held: it is held open for its content alone: it may get or lose names meanwhile.
     """
 
     fd: int
     path: str
     status: os.stat_result
+    held: bool = False
 
 
 class Stopped(Exception):
@@ -96,9 +98,9 @@ def hash_file(file: OpenFile, wanted: Wanted, tally: Tally, sink: Sink | None = 
         FileRefused: it is no regular file, cannot be read, or is another now than when it was opened.
         Stopped: see Tally.
     """
-    fd, path, before = file
+    fd, path, before, held = file
     size = before.st_size
-    if size <= SMALL_BYTES and not sink:
+    if size <= SMALL_BYTES and not sink and not held:
         digest = hash_small(fd, path, before, wanted)
         tally.add(size, 1)
         return digest
@@ -106,7 +108,7 @@ def hash_file(file: OpenFile, wanted: Wanted, tally: Tally, sink: Sink | None = 
         if not stat.S_ISREG(before.st_mode):
             raise FileRefused(path, "it is no regular file")
         read, digest = _hash_pieces(fd, size, wanted, tally, sink)
-        if read != size or not same_state(before, os.fstat(fd)):
+        if read != size or not (same_content if held else same_state)(before, os.fstat(fd)):
             raise changed(path)
     except OSError as error:
         raise unreadable(path, error) from error
@@ -138,6 +140,16 @@ def same_state(before: os.stat_result, after: os.stat_result) -> bool:
     return (
         before.st_mtime_ns == after.st_mtime_ns
         and before.st_ctime_ns == after.st_ctime_ns
+        and before.st_size == after.st_size
+    )
+
+
+def same_content(before: os.stat_result, after: os.stat_result) -> bool:
+    """`same_state` for an open file that may get or lose names, which changes its ctime too."""
+    renamed = before.st_nlink != after.st_nlink
+    return (
+        before.st_mtime_ns == after.st_mtime_ns
+        and (before.st_ctime_ns == after.st_ctime_ns or renamed)
         and before.st_size == after.st_size
     )
 

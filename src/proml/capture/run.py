@@ -10,8 +10,9 @@
 Rules:
 
 * Everything goes to this machine's journal; nothing here waits for a network.
-* `log` returns in microseconds. Files up to 8 MiB are hashed at once, larger ones on another thread,
-  for which the end of the run waits.
+* `log` returns in microseconds. Files up to 8 MiB are hashed at once; larger ones and folders on another
+  thread, for which the end of the run waits, and as they were at the call or not at all
+  (`proml.capture.seen`).
 * A failure of capture never reaches the training code: it is counted, logged under `proml`, and the
   run goes on. In strict mode it is raised instead, before the step it concerns.
 * A run whose start could not be written (a full disk) writes it with the first call that can.
@@ -25,6 +26,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -47,10 +49,11 @@ from proml.capture.draft import (
     Used,
     encode,
 )
-from proml.capture.environment import activity, environment
-from proml.capture.fingerprint import fingerprint
+from proml.capture.environment import code_version, command, environment
+from proml.capture.fingerprint import Fingerprint, fingerprint
 from proml.capture.hashing import Progress
-from proml.capture.plain import plain, text
+from proml.capture.plain import MAX_TEXT, plain, text
+from proml.capture.seen import Seen
 from proml.config import Config
 from proml.core.digest import hexed
 from proml.errors import UsageProblem
@@ -61,6 +64,10 @@ log = logging.getLogger("proml")
 # A file up to this size hashes in a few milliseconds, less than a thread is worth.
 AT_ONCE_BYTES = 8 * 1024 * 1024
 INTERRUPTED = "interrupted"
+
+# Looked up once: `log` is called millions of times.
+_dumps, _now = orjson.dumps, time.time
+_EXACT = orjson.OPT_STRICT_INTEGER
 
 # Runs of this process whose end does not stand in a journal yet.
 _open_runs: set[Run] = set()
@@ -105,14 +112,18 @@ class Run:
         self._closed = False
         self._backlog = Backlog()
         self._observed = b'{"draft":"Observed","run":"%s",' % self.salt.encode()
+        self._stepless = self._observed + b'"step":null,'
 
     # --- what a script calls ----------------------------------------------------------------
 
     def used(self, what: str | os.PathLike[str], part: str = "input") -> None:
         """Say that the run reads a file, a folder, or an artefact by its id (`0x` and 64 digits).
 
-        Call it before the bytes are read. The bytes are hashed as they are now; that the script reads
-        the same ones is not checked.
+        Call it before the bytes are read. What is recorded is the digest of the bytes at the call; that
+        the script reads the same ones is not checked. Files up to 8 MiB are hashed before this returns,
+        and everything in strict mode. The rest is hashed later: a larger file may be replaced or removed
+        meanwhile; one that is written to or renamed, and a folder in which anything changes, is not
+        recorded, which is counted in `missed` and warned of.
         """
         if isinstance(what, str) and _is_id(what):
             self._guarded("used", lambda: self._write(Used(self.salt, Reference(artefact=what), text(part))))
@@ -124,7 +135,17 @@ class Run:
         try:
             journal = self._journal or self._opened()
             if journal is not None:
-                journal.append(self._observed + _measured(metrics, step))
+                if step is None:
+                    content, before = _dumps({"at": _now(), "metrics": metrics}, None, _EXACT), self._stepless
+                else:
+                    content = _dumps({"at": _now(), "step": step, "metrics": metrics}, None, _EXACT)
+                    before = self._observed
+                if b"null" in content or len(content) > MAX_TEXT or metrics.__class__ is not dict:
+                    # Perhaps a NaN, which would be lost, or a text that is too long.
+                    content, before = _measured(metrics, step), self._observed
+                journal.append(before + content[1:])
+        except TypeError:
+            self._log_odd(metrics, step)
         except Exception as error:  # noqa: BLE001 -- capture never makes training fail
             self._missed("log", error)
 
@@ -134,7 +155,9 @@ class Run:
         """Say that the run made a file or folder.
 
         Args:
-            path: the file or folder, complete; its bytes are hashed now.
+            path: the file or folder, complete. As for `used`, the digest is that of the bytes at the
+                call: leave large files and folders unwritten until the end of the run, or replace them
+                as a whole (`os.replace`, files only).
             kind: makes it an artefact of that kind (`model`, `dataset`, …), which needs the run to
                 finish; without it the run's record lists it and no more.
             name: what to call the artefact; the file's name if not given.
@@ -177,7 +200,8 @@ class Run:
         if config is None:
             return
         if doing is None:
-            doing = activity(config.root) if config.environment else {}
+            # A program that embeds Python may have no sys.argv.
+            doing = {"command": command(getattr(sys, "argv", []), config.root)} if config.environment else {}
         self._started = RunStarted(
             self.salt, text(self.name), time.time(), plain(parameters or {}), plain(doing)
         )
@@ -200,8 +224,12 @@ class Run:
             journal.append(encode(started))
             self._is_begun = True
             if config.environment:
-                self._later("environment", lambda: self._write(EnvironmentSeen(self.salt, environment())))
+                self._later("environment", lambda: self._write(self._looked_around(config.root, started)))
         return journal
+
+    def _looked_around(self, root: Path, started: RunStarted) -> EnvironmentSeen:
+        code = None if "code" in started.activity else code_version(root)
+        return EnvironmentSeen(self.salt, environment(), plain(code))
 
     def _close(self, outcome: str, reason: str) -> None:
         if self._closed or self._process != os.getpid():
@@ -242,6 +270,16 @@ class Run:
         except Exception as problem:  # noqa: BLE001 -- even in strict mode nothing takes the place of `error`
             log.warning("proml could not record the end of run %r: %s", self.name, problem)
 
+    def _log_odd(self, metrics: Any, step: Any) -> None:
+        """`log`, for what is no plain number: slower."""
+
+        def write() -> None:
+            journal = self._opened()
+            if journal is not None:
+                journal.append(self._observed + _measured(metrics, step)[1:])
+
+        self._guarded("log", write)
+
     # --- writing ----------------------------------------------------------------------------
 
     def _with_subject(
@@ -253,12 +291,13 @@ class Run:
         def capture() -> None:
             if not os.fspath(what):
                 raise UsageProblem("an empty path names no file", "'.' is the current folder")
-            self._write(make(subject_of(Path(what))))
+            if self._strict or _is_small(what):
+                self._write(make(subject_of(Path(what))))
+            else:
+                seen = Seen(Path(what))
+                self._later(call, lambda: self._write(make(_subject(seen.fingerprint()))))
 
-        if self._strict or _is_small(what):
-            self._guarded(call, capture)
-        else:
-            self._later(call, capture)
+        self._guarded(call, capture)
 
     def _write(self, draft: Draft) -> None:
         journal = self._opened()
@@ -299,24 +338,19 @@ def subject_of(path: Path, progress: Progress | None = None) -> Subject:
 
     `progress` is called with the bytes and files read so far.
     """
-    found = fingerprint(path, progress)
+    return _subject(fingerprint(path, progress))
+
+
+def _subject(found: Fingerprint) -> Subject:
     blake3 = hexed(found.blake3) if found.blake3 else None
     return Subject(found.name, found.size, hexed(found.sha256), blake3, found.files)
 
 
-def _measured(metrics: Mapping[str, Any], step: int | None) -> bytes:
-    """The rest of an `Observed` draft after its first brace, by the quick way where that says the same."""
-    at = time.time()
+def _measured(metrics: Any, step: Any) -> bytes:
+    """The rest of an `Observed` draft, for whatever a script may pass."""
     if not isinstance(metrics, Mapping):
         raise TypeError(f"metrics map names to numbers; {type(metrics).__name__} does not")
-    try:
-        content = orjson.dumps({"at": at, "step": step, "metrics": metrics}, None, orjson.OPT_STRICT_INTEGER)
-        total = sum(metrics.values())
-        if total - total == 0:  # no NaN or infinity among them: those would stand there as null
-            return content[1:]
-    except (TypeError, ValueError, AttributeError, OverflowError):
-        pass  # something that is not a plain number
-    return orjson.dumps({"at": at, "step": plain(step), "metrics": plain(metrics)})[1:]
+    return _dumps({"at": _now(), "step": plain(step), "metrics": plain(metrics)})
 
 
 def _is_id(what: str) -> bool:

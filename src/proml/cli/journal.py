@@ -28,7 +28,12 @@ def status(as_json: Json = False) -> int:
     """How many files and entries there are, and how many entries are not published yet."""
     me = Participant.open()
     found = files(me.config.journal)
-    document = {"folder": str(me.config.journal), "files": len(found), "not taken in yet": me.unread()}
+    backlog = me.backlog()
+    document = {
+        "folder": str(me.config.journal),
+        "files": len(found),
+        "not taken in yet": backlog.unread if backlog else "a push is under way",
+    }
     if as_json:
         emit_json(document)
     else:

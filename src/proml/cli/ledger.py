@@ -16,6 +16,7 @@ from proml.core.digest import hexed, unhexed
 from proml.core.proposal import Governance
 from proml.errors import ConfigInvalid, LedgerProblem, RecordInvalid, UsageProblem
 from proml.ledger.anvil import EmbeddedChain
+from proml.ledger.rpc import without_secrets
 from proml.node.founding import Member, found_embedded, found_remote, join
 from proml.node.participant import Participant
 from proml.signing import key_address, open_key
@@ -53,7 +54,7 @@ def status(as_json: Json = False) -> int:
     file = _pinned()
     document: dict[str, Any] = {
         "reach": file.reach,
-        "location": file.location,
+        "location": file.location if file.reach == "embedded" else without_secrets(file.location),
         "chain id": file.terms.chain_id,
         "contract": hexed(file.terms.contract),
         "final after": f"{file.terms.finality} block(s)",
@@ -178,7 +179,8 @@ def _pinned() -> LedgerFile:
 def _chain(file: LedgerFile) -> EmbeddedChain:
     if file.reach != "embedded":
         raise UsageProblem(
-            f"the ledger is a chain at {file.location}", "only an embedded chain is started here"
+            f"the ledger is a chain at {without_secrets(file.location)}",
+            "only an embedded chain is started here",
         )
     return EmbeddedChain(Path(file.location))
 

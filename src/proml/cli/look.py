@@ -179,7 +179,8 @@ def _step_document(
 ) -> dict[str, Any]:
     step = transition.step
     lifecycle = me.lifecycle_of(chronicle, step.artefact)
-    record = me.record(step.record) if me.storage.has(step.record) else None
+    kept = me.storage.has(step.record)
+    record = me.record(step.record) if kept else None
     return {
         "artefact": hexed(step.artefact),
         "kind": lifecycle.kind if lifecycle else "",
@@ -196,6 +197,7 @@ def _step_document(
         "subject": None if step.subject == ZERO else hexed(step.subject),
         "inputs": [{"artefact": hexed(each.artefact), "sequence": each.sequence} for each in step.inputs],
         "record": record,
+        "record here": "yes" if record else "ALTERED" if kept else "elsewhere",
     }
 
 
@@ -208,7 +210,7 @@ def _show_steps(steps: list[dict[str, Any]]) -> None:
             each["action"],
             " ".join(filter(None, (each["kind"], each["name"], short(each["artefact"])))),
             each["state"],
-            "yes" if each["record"] else "elsewhere",
+            each["record here"],
         )
         for each in steps
     ]

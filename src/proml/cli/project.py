@@ -19,7 +19,6 @@ from proml.core.digest import hexed
 from proml.core.lineage import taints
 from proml.errors import LedgerProblem, ProMLError, UsageProblem
 from proml.node.founding import found_embedded, join, me, start_project, taken_back_on_failure
-from proml.node.outbox import WAITING, open_outbox
 from proml.node.participant import Participant
 from proml.signing import key_address
 
@@ -95,15 +94,12 @@ def status(as_json: Json = False) -> int:
     Works without the ledger too; it then says so and exits with 5.
     """
     mine = Participant.open()
-    with open_outbox(mine.config.outbox) as outbox:
-        waiting = outbox.count(WAITING) + len(outbox.drafts())
-        sent = outbox.count("sent")
-    fresh = mine.unread()
+    backlog = mine.backlog()
     document: dict[str, Any] = {
         "organisation": mine.config.organisation,
         "project": str(mine.config.root),
-        "to publish": waiting + fresh,
-        "sent, not final": sent,
+        "to publish": backlog.unread + backlog.waiting if backlog else "a push is under way",
+        "sent, not final": backlog.sent if backlog else "a push is under way",
     }
     problem: ProMLError | None = None
     try:
@@ -201,4 +197,7 @@ def config(as_json: Json = False) -> int:
 
 
 def _setting(value: Any) -> str:
+    """As the settings file would say it, without the quotes."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return ", ".join(value) if isinstance(value, tuple) else str(value)

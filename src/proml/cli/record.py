@@ -16,7 +16,7 @@ from proml.capture.environment import code_version
 from proml.capture.run import Run
 from proml.cli.terminal import ask_passphrase, busy, emit_json, safe, say, short, table
 from proml.config import load
-from proml.core.digest import hexed
+from proml.core.digest import hexed, unhexed
 from proml.errors import NotFound, UsageProblem
 from proml.node.outbox import DONE, Intent
 from proml.node.participant import Content, Participant, Target
@@ -125,7 +125,13 @@ def act(
 
 
 @push_command.command()
-def push(as_json: Json = False) -> int:
+def push(
+    start_over: Annotated[
+        bool,
+        typer.Option("--start-over", help="Although the outbox is empty and the key has written before."),
+    ] = False,
+    as_json: Json = False,
+) -> int:
     """Take everything recorded here to the ledger, and say what became of each item.
 
     Safe to interrupt and to repeat: what was signed is kept, and sent again until it is final.
@@ -133,7 +139,7 @@ def push(as_json: Json = False) -> int:
 
         proml push
     """
-    return _push(Participant.open(passphrase=ask_passphrase), as_json)
+    return _push(Participant.open(passphrase=ask_passphrase), as_json, start_over)
 
 
 @exec_command.command(context_settings={"allow_interspersed_args": False})
@@ -228,14 +234,20 @@ def _noted(me: Participant, document: dict[str, Any], text: str, push: bool, as_
     return 0
 
 
-def _push(me: Participant, as_json: bool) -> int:
+def _push(me: Participant, as_json: bool, start_over: bool = False) -> int:
     me.signer  # noqa: B018 -- asks for the passphrase, if there is one, before the spinner turns
     with busy("publishing …"):
-        published = me.push()
+        published = me.push(start_over=start_over)
+    unregistered = {
+        intent.label: names for intent in published.settled if (names := _unregistered(me, intent))
+    }
     if as_json:
-        emit_json(push_document(published))
+        emit_json({**push_document(published), "unregistered": unregistered})
     else:
         _show_push(published)
+        for item, names in unregistered.items():
+            listed = safe(", ".join(names))
+            say(f"note: {safe(item)} rests on what nobody registered, and no recall reaches it: {listed}")
     return 0 if all(intent.state == DONE for intent in published.settled) else REFUSED_EXIT
 
 
@@ -255,6 +267,16 @@ def _show_push(published: Published) -> None:
         for intent in published.settled
     ]
     table(("item", "outcome", "artefact", "why"), rows)
+
+
+def _unregistered(me: Participant, intent: Intent) -> list[str]:
+    """What the record of a step that was accepted lists as its inputs and no artefact stands for."""
+    if intent.what != "step" or intent.state != DONE:
+        return []
+    record = me.record(unhexed(intent.call["record"])) or {}
+    return [
+        str(each.get("name", each["sha256"])) for each in record.get("inputs", ()) if "artefact" not in each
+    ]
 
 
 def push_document(published: Published) -> dict[str, Any]:

@@ -59,8 +59,14 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, Markup) else safe(cell) for cell in row))
+        made.add_row(*map(_cell, row))
     console().print(made)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, Markup) else safe(value)
 
 
 class Markup(str):

@@ -176,8 +176,8 @@ def _encode_batch(call: BatchCall) -> bytes:
     for step in call.steps:
         if len(step.inputs) > MAX_INPUTS or step.action > MAX_ACTION_WORD or step.lifecycle > MAX_LIFECYCLE:
             raise RecordInvalid(
-                f"a step takes {MAX_INPUTS} inputs, "
-                f"actions <= {MAX_ACTION_WORD}, lifecycles <= {MAX_LIFECYCLE}"
+                f"a step takes {MAX_INPUTS} inputs, actions <= {MAX_ACTION_WORD}, "
+                f"lifecycles <= {MAX_LIFECYCLE}"
             )
     steps = [
         (s.artefact, s.lifecycle, s.action, s.sequence, s.record, s.subject, counts(s)) for s in call.steps

@@ -6,7 +6,6 @@ Everything here is a pure function of its arguments. The formats are specified i
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 
 from sha3 import keccak_256
@@ -15,6 +14,9 @@ from proml.errors import RecordInvalid
 
 DIGEST_BYTES = 32
 ZERO = bytes(DIGEST_BYTES)
+# HMAC's key, XORed with its two pads: a 32-byte key is filled up with zeros to the 64 of a block of SHA-256.
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+_INNER_REST, _OUTER_REST = b"\x36" * 32, b"\x5c" * 32
 _HEXED = re.compile("0x(?:[0-9a-f]{2})*")
 
 
@@ -33,9 +35,11 @@ def expand(key: bytes, purpose: str, suffix: bytes = b"") -> bytes:
 
     One output block suffices, so this is HMAC(key, info || 0x01) (RFC 5869 section 2.3) with
     info = purpose (ASCII) || 0x00 || suffix. The extract step is left out because the key is
-    uniformly random already (section 3.3).
+    uniformly random already (section 3.3). HMAC is spelt out (RFC 2104, section 2) because the library's
+    takes five times as long for a message this short.
     """
-    return hmac.digest(key, purpose.encode("ascii") + b"\x00" + suffix + b"\x01", "sha256")
+    inner = key.translate(_INNER) + _INNER_REST + purpose.encode("ascii") + b"\x00" + suffix + b"\x01"
+    return sha256(key.translate(_OUTER) + _OUTER_REST + sha256(inner))
 
 
 def hexed(content: bytes) -> str:

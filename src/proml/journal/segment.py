@@ -7,7 +7,6 @@ written from one that was torn.
 
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -43,7 +42,7 @@ class Segment:
 
     def __init__(self, folder: Path, created_ns: int, previous: Continuation | None) -> None:
         """Create the file, out of the sight of readers until `show`; an OSError leaves nothing behind."""
-        self.file_id = secrets.token_bytes(16)
+        self.file_id = os.urandom(16)
         self.previous = previous
         header = encode_header(Header(self.file_id, created_ns, os.getpid(), previous))
         self.synced = beginning(header)

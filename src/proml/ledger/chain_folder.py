@@ -120,21 +120,39 @@ def alone(folder: Path) -> Iterator[None]:
 
     Raises:
         Busy: somebody else has held it for two minutes.
+        LedgerProblem: the lock cannot be opened or taken, as in a folder that is read-only.
     """
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + _LOCK_SECONDS
+    path = folder / "lock"
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise Busy(
-                        f"another process has been changing the chain in {folder} for two minutes",
-                        "wait for it, or end it and try again",
-                    ) from None
-            time.sleep(_LOCK_PAUSE_SECONDS)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise _no_lock(path, problem) from problem
+    try:
+        _take(descriptor, path)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path) -> None:
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Busy(
+                    f"another process has been changing the chain in {path.parent} for two minutes",
+                    "wait for it, or end it and try again",
+                ) from None
+        except OSError as problem:
+            raise _no_lock(path, problem) from problem
+        time.sleep(_LOCK_PAUSE_SECONDS)
+
+
+def _no_lock(path: Path, problem: OSError) -> LedgerProblem:
+    return LedgerProblem(
+        f"the lock of the embedded chain, {path}, cannot be taken: {problem.strerror}",
+        "whoever uses an embedded chain must be able to write in its folder: check its owner and its disk",
+    )

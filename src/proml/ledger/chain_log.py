@@ -84,6 +84,8 @@ class ChainLog:
         self._header = head + _CRC.pack(crc32(head))
         self.start = Position(HEADER_BYTES, 0, beginning(self._header).chain)
         self.end = self.start
+        # Whether a write failed and what it left behind `end` could not be cut off.
+        self._leftover = False
 
     def create(self) -> None:
         """Write the file with nothing in it; FileExistsError when there is one."""
@@ -155,12 +157,18 @@ class ChainLog:
         try:
             os.lseek(descriptor, self.end.offset, os.SEEK_SET)
             try:
+                if self._leftover:
+                    # Longer than this frame, its tail would read as damage behind it.
+                    os.ftruncate(descriptor, self.end.offset)
+                    self._leftover = False
                 write_whole(descriptor, frame)
                 os.fsync(descriptor)
             except OSError as problem:
                 # Cut off, so that the next frame writes these pages anew: a second fsync would not.
+                self._leftover = True
                 with contextlib.suppress(OSError):
                     os.ftruncate(descriptor, self.end.offset)
+                    self._leftover = False
                 raise LedgerProblem(
                     f"the chain's log {self._path} cannot be written: {problem.strerror}",
                     "free some space or mend the disk, then send again; nothing was sent",

@@ -8,11 +8,10 @@ members agreed on is the chain's business; that its history is complete shows in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from operator import itemgetter
-from typing import Any
 
-from proml.contracts.abi import ARTEFACT, decode_event, decode_refusal, encode_call
+from proml.contracts.abi import ARTEFACT, decode_refusal, encode_call
 from proml.core.call import BatchCall, ContractCall, ExecuteLifecycleCall
 from proml.core.digest import hexed, keccak256, unhexed
 from proml.core.event import Block, Placed
@@ -21,6 +20,8 @@ from proml.core.refusal import Reason
 from proml.errors import LedgerProblem, WrongLedger
 from proml.interfaces import Receipt, SignedTransaction, Standing, Terms, Transaction
 from proml.ledger.answers import content, quantity, strictly
+from proml.ledger.blocks import Blocks
+from proml.ledger.logs import Logs
 from proml.ledger.rpc import Questions, Rpc, RpcError
 from proml.ledger.state_proof import fetch_state_proof
 from proml.trust import LedgerFile
@@ -33,8 +34,6 @@ GAS_REGISTER = 115_000
 GAS_ACT = 85_000
 GAS_INPUT = 7_000
 GAS_RULE = 30_000
-# Logs are asked for in ranges; nodes differ in what they give at once, so a refusal halves the range.
-RANGE = 2_000
 
 
 class EvmLedger:
@@ -50,7 +49,8 @@ class EvmLedger:
         self._rpc = rpc
         self._terms = terms
         self._send = send or self._send_raw
-        self._blocks: dict[int, Block] = {}
+        self._blocks = Blocks(rpc)
+        self._logs = Logs(rpc, self._blocks, terms)
 
     @property
     def terms(self) -> Terms:
@@ -65,7 +65,7 @@ class EvmLedger:
                 f"the chain has id {found}, the project trusts {self._terms.chain_id}",
                 "point the ledger file at the right chain, or start that chain",
             )
-        genesis = self._header("0x0")
+        genesis = self._blocks.at(0)
         if genesis is None or genesis.hash != self._terms.genesis:
             raise WrongLedger("the chain begins with another block than the project trusts", _ANOTHER_HINT)
         code = content(self._rpc.call("eth_getCode", [hexed(self._terms.contract), "latest"]))
@@ -75,30 +75,15 @@ class EvmLedger:
 
     def head(self) -> Block:
         """The newest block."""
-        block = self._header("latest")
-        if block is None:
-            raise LedgerProblem("the chain has no block at all")
-        return block
+        return self._blocks.newest()
 
     def block(self, number: int) -> Block | None:
         """A block by number, None beyond the head."""
-        return self._header(hex(number))
+        return self._blocks.at(number)
 
     def events(self, first: int, last: int) -> Iterator[Placed]:
         """Events of the contract in blocks first..last, in chain order."""
-        last = min(last, self.head().number)
-        step = RANGE
-        while first <= last:
-            until = min(first + step - 1, last)
-            try:
-                logs = self._logs(first, until)
-            except RpcError:
-                if first == until:
-                    raise
-                step = max(1, step // 2)
-                continue
-            yield from self._placed(logs, first, until)
-            first = until + 1
+        return self._logs.between(first, last)
 
     def standing(self, artefact: bytes) -> Standing | None:
         """Word and head of an artefact at the newest block."""
@@ -130,7 +115,7 @@ class EvmLedger:
         )
 
     def send(self, signed: SignedTransaction) -> None:
-        """Hand signed bytes to the chain; bytes it knows already are no error."""
+        """Hand signed bytes to the chain; bytes it knows already, or has mined, are no error."""
         self._send(signed.raw)
 
     def receipt(self, transaction: bytes) -> Receipt | None:
@@ -145,7 +130,7 @@ class EvmLedger:
             logs, about = list(found["logs"]), unhexed(found["transactionHash"])
         if about != transaction:
             raise LedgerProblem("the ledger answered with the receipt of another transaction", "try again")
-        block = self._header(hex(number))
+        block = self._blocks.at(number)
         if block is None or block.hash != block_hash:
             return None  # the chain moved between the two answers: ask again
         return Receipt(
@@ -153,7 +138,7 @@ class EvmLedger:
             block=block,
             succeeded=succeeded,
             gas_used=gas_used,
-            events=tuple(self._placed(logs, number, number)),
+            events=tuple(self._logs.placed(logs, block)),
             reason=None if succeeded else self._reason(transaction, number),
         )
 
@@ -184,56 +169,21 @@ class EvmLedger:
                     return reason
         return None
 
-    def _logs(self, first: int, last: int) -> list[dict[str, Any]]:
-        asked = {"address": hexed(self._terms.contract), "fromBlock": hex(first), "toBlock": hex(last)}
-        logs = self._rpc.call("eth_getLogs", [asked])
-        if not isinstance(logs, list):
-            raise LedgerProblem("the ledger answered eth_getLogs with something else than a list")
-        return logs
-
-    def _placed(self, logs: list[dict[str, Any]], first: int, last: int) -> Iterator[Placed]:
-        with strictly("a log"):
-            places = [(quantity(log["blockNumber"]), quantity(log["logIndex"])) for log in logs]
-        if len(set(places)) != len(places) or any(not first <= number <= last for number, _ in places):
-            raise LedgerProblem(
-                "the ledger answered with a log twice, or of a block not asked for", "try again"
-            )
-        self._fetch_blocks(sorted({number for number, _ in places} - self._blocks.keys()))
-        for (number, index), log in sorted(zip(places, logs, strict=True), key=itemgetter(0)):
-            with strictly("a log"):
-                yield self._place(log, number, index)
-
-    def _place(self, log: dict[str, Any], number: int, index: int) -> Placed:
-        if log["address"].lower() != hexed(self._terms.contract) or log.get("removed"):
-            raise LedgerProblem("the ledger answered with a log of another contract, or a removed one")
-        hash_ = unhexed(log["blockHash"])
-        if self._blocks[number].hash != hash_:
-            self._fetch_blocks([number])  # reorganised since it was kept
-            if self._blocks[number].hash != hash_:
-                raise LedgerProblem(f"a log names another block {number} than the chain has", "try again")
-        event = decode_event([unhexed(topic) for topic in log["topics"]], content(log["data"]))
-        return Placed(event, self._blocks[number], unhexed(log["transactionHash"]), index)
-
-    def _fetch_blocks(self, numbers: list[int]) -> None:
-        answers = self._rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
-        for number, answer in zip(numbers, answers, strict=True):
-            if not isinstance(answer, dict):
-                raise LedgerProblem(f"the ledger has a log in block {number} but not the block")
-            self._blocks[number] = _block(answer, number)
-
-    def _header(self, which: str) -> Block | None:
-        answer = self._rpc.call("eth_getBlockByNumber", [which, False])
-        return None if answer is None else _block(answer, None if which == "latest" else int(which, 16))
-
     def _send_raw(self, raw: bytes) -> None:
         try:
             self._rpc.call("eth_sendRawTransaction", [hexed(raw)])
         except RpcError as error:
-            # The texts differ between nodes and are only a hint; the receipt decides in the end.
-            if not any(known in error.text.lower() for known in ("already known", "already imported")):
+            if not _KNOWN.search(re.sub("[^a-z]", "", error.text.lower())):
                 raise
 
 
+# How nodes say that they have the bytes, or have mined them and count on: geth "already known" and "nonce too
+# low", Besu "Known transaction", Nethermind "AlreadyKnown" and "OldNonce", Parity "already imported", Erigon
+# "ALREADY_EXISTS". Another transaction with the nonce sounds alike: the receipt decides in the end. Compared
+# without anything but letters; "unknown transaction type" is none of them.
+_KNOWN = re.compile(
+    "alreadyknown|alreadyimported|alreadyexists|(?<!un)knowntransaction|nonce(?:is)?toolow|oldnonce"
+)
 _ANOTHER_HINT = "the ledger file belongs to another chain; get the right one from a member"
 
 
@@ -247,14 +197,6 @@ def gas_bound(call: ContractCall) -> int:
         (GAS_REGISTER if step.lifecycle else GAS_ACT) + GAS_INPUT * len(step.inputs) for step in call.steps
     )
     return GAS_CALL + GAS_ANCHOR * len(call.anchors) + steps
-
-
-def _block(answer: dict[str, Any], asked: int | None) -> Block:
-    with strictly("eth_getBlockByNumber"):
-        block = Block(quantity(answer["number"]), unhexed(answer["hash"]), quantity(answer["timestamp"]))
-    if asked is not None and block.number != asked:
-        raise LedgerProblem(f"the ledger answered with block {block.number} in place of {asked}", "try again")
-    return block
 
 
 def open_ledger(file: LedgerFile) -> EvmLedger:

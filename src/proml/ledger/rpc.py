@@ -52,6 +52,10 @@ class RpcError(LedgerProblem):
         self.revert = revert
 
 
+class Unanswered(LedgerProblem):
+    """The node answered, but not all that was asked: nodes limit how much they take or tell at once."""
+
+
 class Questions(Protocol):
     """Whoever can ask a node: `Rpc`, or something that sees to it that there is a node to ask."""
 
@@ -79,7 +83,7 @@ class Rpc:
 
     def __init__(self, url: str, timeout: float = 30.0, max_answer: int = MAX_ANSWER_BYTES) -> None:
         self.url = url
-        self._shown = _without_secrets(url)
+        self._shown = without_secrets(url)
         self._max_answer = max_answer
         self._whole_answer_seconds = 4 * timeout
         self._ids = itertools.count(1)
@@ -118,7 +122,8 @@ class Rpc:
 
         Raises:
             RpcError: the node refused the batch as a whole.
-            LedgerProblem: as for `call`; also when an answer is missing, doubled, or belongs to no question.
+            Unanswered: there is no list of answers, or one is missing.
+            LedgerProblem: as for `call`; also when an answer is doubled, or belongs to no question.
         """
         if not calls:
             return []
@@ -130,7 +135,7 @@ class Rpc:
         if isinstance(answers, dict) and answers.get("id") is None:
             raise self._error(answers.get("error"), "a batch")
         if not isinstance(answers, list):
-            raise self._nonsense("a batch was not answered by a list")
+            raise self._nonsense("a batch was not answered by a list", Unanswered)
         results: dict[int, Any] = {}
         for answer in answers:
             number, result = self._result(answer, methods)
@@ -139,7 +144,7 @@ class Rpc:
             results[number] = result
         missing = [method for number, method in methods.items() if number not in results]
         if missing:
-            raise self._nonsense(f"{missing[0]} was left without an answer")
+            raise self._nonsense(f"{missing[0]} was left without an answer", Unanswered)
         return [results[number] for number in methods]
 
     def close(self) -> None:
@@ -176,10 +181,12 @@ class Rpc:
 
     def _check_headers(self, response: httpx2.Response) -> None:
         if response.status_code != 200:
-            raise self._nonsense(f"HTTP status {response.status_code}")
-        kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
-        if kind != "application/json":
-            raise self._nonsense(f"content type {kind[:80]!r} in place of application/json")
+            # 400 and 413 are how some nodes say that a batch is too large.
+            kind = Unanswered if response.status_code in (400, 413) else LedgerProblem
+            raise self._nonsense(f"HTTP status {response.status_code}", kind)
+        media = response.headers.get("content-type", "").split(";")[0].strip().lower()
+        if media != "application/json":
+            raise self._nonsense(f"content type {media[:80]!r} in place of application/json")
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise self._nonsense("a compressed answer, which was not asked for")
 
@@ -219,8 +226,8 @@ class Rpc:
             revert = b""
         return RpcError(method, error["code"], str(error.get("message"))[:500], revert)
 
-    def _nonsense(self, what: str) -> LedgerProblem:
-        return LedgerProblem(
+    def _nonsense(self, what: str, kind: type[LedgerProblem] = LedgerProblem) -> LedgerProblem:
+        return kind(
             f"the ledger at {self._shown} gave an answer that breaks the format: {what}",
             "check that the address is that of a JSON-RPC node",
         )
@@ -230,7 +237,7 @@ def _question(number: int, method: str, params: Sequence[Any]) -> dict[str, Any]
     return {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """The address as it may be shown: many providers carry a key in the path, the query or before the @."""
     try:
         parts = urlsplit(url)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from proml.core.digest import sha256, unhexed
 from proml.core.record import SealedRecord
-from proml.errors import WrongLedger
+from proml.errors import NotFound, StorageProblem, WrongLedger
 from proml.ledger.evm import EvmLedger
 from proml.node.outbox import open_outbox
 from proml.node.participant import Participant
@@ -61,7 +61,9 @@ def receive(me: Participant, evidence: Evidence) -> int:
 
 
 def _keep(me: Participant, digest: bytes, content: bytes) -> bool:
-    if me.storage.has(digest):
-        return False
-    me.storage.put(digest, content)
-    return True
+    try:
+        me.storage.get(digest)
+    except (NotFound, StorageProblem):  # none, or other bytes, which then give way
+        me.storage.put(digest, content)
+        return True
+    return False

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from proml.config import CHAIN, CONFIG_FILE, FOLDER, Config, load
+from proml.config import CHAIN, CONFIG_FILE, FOLDER, LEDGER_FILE, Config, load
 from proml.core.call import Founder
 from proml.core.consortium import ROLES, role_mask
 from proml.core.lifecycle import Table
@@ -42,8 +42,11 @@ class Member:
 def start_project(root: Path, organisation: str, passphrase: str | None = None) -> Config:
     """Make the project's folder, settings and key; no ledger yet.
 
+    A project of that organisation that has no ledger yet is taken up as it is: an earlier start was
+    interrupted.
+
     Raises:
-        UsageProblem: when there is a project already, or the name cannot be one.
+        UsageProblem: when there is another project or one with a ledger, or the name cannot be one.
         ConfigInvalid: when the folder cannot be written.
     """
     if not _NAME.fullmatch(organisation) or organisation != organisation.strip():
@@ -51,21 +54,37 @@ def start_project(root: Path, organisation: str, passphrase: str | None = None) 
             f"{organisation!r} cannot be an organisation's name", "use 1 to 64 printable characters"
         )
     folder = root / FOLDER
-    if (folder / CONFIG_FILE).exists():
+    if (folder / LEDGER_FILE).exists():
         raise UsageProblem(f"there is a project in {root} already", "proml status shows it")
+    if (folder / CONFIG_FILE).exists():
+        _check_same(root, organisation)
+    else:
+        _write_settings(folder, organisation)
+    config = load(root, {})
+    if not config.key_file.exists():
+        create_key(config.key_file, passphrase)
+    return config
+
+
+def _check_same(root: Path, organisation: str) -> None:
+    """Whoever waits for the others to found must not found alone by a slip."""
+    there = load(root, {}).organisation
+    if there != organisation:
+        raise UsageProblem(
+            f"there is a project of {there!r} in {root}, without a ledger yet",
+            "`proml ledger found` or `proml ledger join` gives it one",
+        )
+
+
+def _write_settings(folder: Path, organisation: str) -> None:
+    quoted = organisation.replace("\\", "\\\\").replace('"', '\\"')
+    text = f'# Settings of this ProML project; `proml config` shows them all.\norganisation = "{quoted}"\n'
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / ".gitignore").write_text("*\n")
-        quoted = organisation.replace("\\", "\\\\").replace('"', '\\"')
-        text = (
-            f'# Settings of this ProML project; `proml config` shows them all.\norganisation = "{quoted}"\n'
-        )
         (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigInvalid(f"{folder} cannot be written: {error.strerror}") from error
-    config = load(root, {})
-    create_key(config.key_file, passphrase)
-    return config
 
 
 @contextmanager
@@ -94,6 +113,9 @@ def found_embedded(config: Config, members: Sequence[Member], rules: Governance 
         LedgerProblem: when the chain cannot be started or there is one already.
     """
     founders, profiles = _founders(members, rules)
+    if not config.ledger_file.exists():
+        # Nothing is pinned, so a chain that is here was never more than begun.
+        _clear(config.folder / CHAIN)
     chain = EmbeddedChain.create(config.chain)
     chain.up()
     terms = found(
@@ -146,6 +168,13 @@ def join(config: Config, path: Path) -> LedgerFile:
         raise ConfigInvalid("this project trusts another ledger already", "start a project in another folder")
     open_ledger(file)
     return _pin(config, file)
+
+
+def _clear(folder: Path) -> None:
+    if folder.exists():
+        with suppress(ProMLError):
+            EmbeddedChain(folder).kill()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pin(config: Config, file: LedgerFile) -> LedgerFile:

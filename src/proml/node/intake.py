@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -41,20 +40,20 @@ from proml.capture.draft import (
 from proml.capture.plain import plain
 from proml.core.call import AnchorCall
 from proml.core.digest import hexed, sha256, unhexed
-from proml.core.proof import MAX_BATCH_BYTES, MAX_OBSERVATIONS, ObservationBatch
+from proml.core.proof import ObservationBatch
 from proml.errors import JournalProblem, NotFound, ProMLError, RecordInvalid, UsageProblem
-from proml.interfaces import Storage
 from proml.journal import read
 from proml.journal.living import writers
-from proml.node.outbox import INVALID, Outbox
+from proml.node.deposits import Deposits
+from proml.node.outbox import DONE, INVALID, REFUSED, Outbox
 from proml.node.sealing import Sealer, Statement, anchor_document
+from proml.node.story import ending, input_of, parts, when
 from proml.node.view import LedgerView, registering_action
 
+FINISH, FAIL = "finish", "fail"
 KILLED = "its process ended without closing the run"
 # One SQLite transaction per this many journal entries keeps memory flat and a crash cheap.
 TAKE_AT_ONCE = 5_000
-# Half of what a batch may have: canonical JSON of numbers may be longer than what is counted here.
-BATCH_BYTES = MAX_BATCH_BYTES // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +105,18 @@ def _run_of(payload: bytes) -> str | None:
 class Intake:
     """Turns one project's drafts into intents."""
 
-    def __init__(self, outbox: Outbox, storage: Storage, sealer: Sealer, view: LedgerView) -> None:
-        """Seal with `sealer`, which writes to the same outbox and storage."""
+    def __init__(self, outbox: Outbox, deposits: Deposits, sealer: Sealer, view: LedgerView) -> None:
+        """Seal with `sealer`, which writes to the same outbox and deposits."""
         self._outbox = outbox
-        self._storage = storage
+        self._deposits = deposits
         self._sealer = sealer
         self._view = view
 
     def seal_drafts(self, writing: frozenset[bytes]) -> None:
         """Seal everything that was taken in, as far as it is complete; `writing` is `Taken.writing`."""
-        with self._outbox.together():
+        # All is in storage before any of it is in the outbox: an intent never names a record that is lost.
+        with self._outbox.together(), self._deposits:
+            self._offer_again()
             drafts = self._read_drafts()
             self._complete(drafts, writing)
             # Several processes may have written to one run, and their files come one after the other: what
@@ -163,17 +164,17 @@ class Intake:
         """Begin a run's story and seal its start at once, with its environment if that was told in time."""
         if self._outbox.run(draft.run) is not None:
             return  # written twice, after a failure
-        doing = {"start": _when(draft.at), **draft.activity}
+        doing = {"start": when(draft.at), **draft.activity}
         said = told.get(draft.run, [])
         seen = [each for each in said if isinstance(each, EnvironmentSeen)]
         if seen:
-            doing["environment"] = seen[0].environment
+            doing |= _around(seen[0])
             told[draft.run] = [each for each in said if each not in seen]
         story: dict[str, Any] = {
             "name": draft.name,
             # Kept, because a later part of the story may be told with another key.
             "artefact": hexed(self._view.id_of(unhexed(draft.run))),
-            "start": _when(draft.at),
+            "start": when(draft.at),
             "metrics": {},
             "used": [],
             "produced": [],
@@ -208,17 +209,16 @@ class Intake:
             elif isinstance(draft, Produced):
                 story["produced"].append(orjson.loads(encode(draft)))
             elif isinstance(draft, EnvironmentSeen):
-                story["environment"] = draft.environment
+                story |= _around(draft)
         self._anchor(story, observed)
         self._save(run, story)
 
     def _anchor(self, story: dict[str, Any], observed: list[Observed]) -> None:
         artefact = story["artefact"]
         contents = [
-            plain({"run": artefact, "at": _when(o.at), "step": o.step, "metrics": o.metrics})
-            for o in observed
+            plain({"run": artefact, "at": when(o.at), "step": o.step, "metrics": o.metrics}) for o in observed
         ]
-        for part in _parts(contents):
+        for part in parts(contents):
             label = f"anchor {len(part)} observations"
             self._try(label, observed[-1].at, partial(self._anchor_part, part, label, story, observed[-1].at))
         for content in contents:
@@ -228,7 +228,7 @@ class Intake:
         batch = ObservationBatch(part, secrets.token_bytes(32))
         document, root = batch.content, batch.root
         digest = sha256(document)
-        self._storage.put(digest, document)
+        self._deposits.put(digest, document)
         self._outbox.add_intent("anchor", label, root, anchor_document(AnchorCall(root, len(part))), at)
         story["batches"].append({"root": hexed(root), "count": len(part), "batch": hexed(digest)})
 
@@ -239,31 +239,52 @@ class Intake:
             return
         if "end" in story:
             return
-        story["end"] = _when(draft.at)
-        self._save(draft.run, story)
-        doing = {name: story[name] for name in story.keys() & {"start", "end", "environment"}}
-        doing["outcome"] = draft.outcome
+        story["end"] = when(draft.at)
         if draft.reason:
-            doing["reason"] = draft.reason
-        produced = [_claimed(entry) for entry in story["produced"]]
-        content = {
-            "activity": doing,
-            "metrics": story["metrics"],
-            "observations": story["batches"],
-            "claims": {"produced": produced} if produced else {},
-        }
-        finished = draft.outcome == FINISHED
-        action = "finish" if finished else "fail"
-        self._try(
-            f"{action} run {story['name']}",
-            draft.at,
-            lambda: self._seal_run(story, action, content, draft.at),
-        )
-        if finished:
-            for entry in story["produced"]:
-                if entry["kind"]:
-                    label = f"register {entry['kind']} {entry['name']}"
-                    self._try(label, draft.at, partial(self._register, entry, story, draft.at))
+            story["reason"] = draft.reason
+        self._save(draft.run, story)
+        if draft.outcome == FINISHED:
+            self._finish(draft.run, story, draft.at)
+        else:
+            self._fail(story, draft.at)
+
+    def _finish(self, run: str, story: dict[str, Any], at: float) -> None:
+        """Seal a run's good end and what it made; where its inputs cannot be told, its failure instead."""
+        try:
+            story["finish"] = self._seal_run(story, FINISH, ending(story, FINISHED), at)
+        except (NotFound, RecordInvalid, UsageProblem) as problem:
+            self._refuse(f"finish run {story['name']}", at, problem)
+            self._fail({**story, "reason": f"it could not be finished: {problem.message}"}, at)
+            return
+        self._save(run, story)
+        for entry in story["produced"]:
+            if entry["kind"]:
+                label = f"register {entry['kind']} {entry['name']}"
+                self._try(label, at, partial(self._register, entry, story, at))
+
+    def _fail(self, story: dict[str, Any], at: float) -> None:
+        """Seal a run's failure; inputs that cannot be told are left out, because an end there must be."""
+        content = ending(story, FAILED)
+        try:
+            self._seal_run(story, FAIL, content, at)
+        except (NotFound, RecordInvalid, UsageProblem) as problem:
+            self._refuse(f"name the inputs of run {story['name']}", at, problem)
+            label = f"fail run {story['name']}"
+            self._try(label, at, partial(self._seal_run, {**story, "used": []}, FAIL, content, at))
+
+    def _offer_again(self) -> None:
+        """Seal the end of a run again that was refused because an input was not usable, and now is."""
+        for run in self._outbox.unfinished():
+            story = self._outbox.run(run)
+            assert story is not None
+            intent = self._outbox.intent(story["finish"])
+            if intent.state == DONE:
+                del story["finish"]
+                self._save(run, story)
+            elif intent.state == REFUSED and self._sealer.are_usable(tuple(map(input_of, story["used"]))):
+                standing = self._view.chronicle.shared.artefacts.get(intent.artefact)
+                if standing is not None and standing.sequence == 1:
+                    self._finish(run, story, time.time())
 
     def _seal_run(
         self,
@@ -272,17 +293,17 @@ class Intake:
         content: dict[str, Any],
         at: float,
         salt: bytes | None = None,
-    ) -> None:
+    ) -> int:
         statement = Statement(
             artefact=unhexed(story["artefact"]),
             lifecycle=self._view.lifecycle_for("run"),
             action=action,
             name=story["name"],
             salt=salt,
-            inputs=tuple(_input(entry) for entry in story["used"]) if salt is None else (),
+            inputs=tuple(input_of(entry) for entry in story["used"]) if salt is None else (),
             content=content,
         )
-        self._sealer.seal(statement, at)
+        return self._sealer.seal(statement, at)
 
     def _register(self, entry: dict[str, Any], story: dict[str, Any], at: float) -> None:
         lifecycle = self._view.lifecycle_for(entry["kind"])
@@ -305,7 +326,7 @@ class Intake:
             "parameters": draft.parameters,
             "metrics": draft.metrics,
             "claims": draft.claims,
-            "activity": {"end": _when(draft.at)},
+            "activity": {"end": when(draft.at)},
         }
         salt = unhexed(draft.salt) if draft.salt else None
         if salt is not None:
@@ -316,7 +337,12 @@ class Intake:
             if found is None:
                 raise NotFound("no artefact on the ledger has these bytes", "register it first")
             artefact = found[0]
-            lifecycle = self._view.lifecycle_of(artefact) or self._view.lifecycle_for(draft.kind)
+            lifecycle = self._sealer.lifecycle_of(artefact)
+            if draft.action == FINISH and self._outbox.has_story(hexed(artefact)):
+                raise UsageProblem(
+                    "a run that was tracked here finishes with what it used, and not without",
+                    "push offers its end again once its inputs are usable; `proml act fail` closes it",
+                )
         statement = Statement(
             artefact, lifecycle, draft.action, draft.name, salt, draft.subject, draft.inputs, content
         )
@@ -343,33 +369,6 @@ class Intake:
         self._outbox.save_run(run, "closed" if "end" in story else "open", story)
 
 
-def _parts(contents: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Observations in batches that stay within what one batch may hold, by number and by bytes."""
-    part: list[dict[str, Any]] = []
-    size = 0
-    for content in contents:
-        weight = len(orjson.dumps(content))
-        if part and (len(part) == MAX_OBSERVATIONS or size + weight > BATCH_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(content)
-        size += weight
-    if part:
-        yield part
-
-
-def _input(entry: dict[str, Any]) -> tuple[Reference, str]:
-    used = decode(orjson.dumps(entry))
-    assert isinstance(used, Used)
-    return used.reference, used.part
-
-
-def _claimed(entry: dict[str, Any]) -> dict[str, Any]:
-    subject = Subject(**entry["subject"])
-    return {**subject.document(), "name": entry["name"] or subject.name, "kind": entry["kind"] or "file"}
-
-
-def _when(at: float) -> str:
-    """RFC 3339 in UTC to the millisecond; a claim of the machine's clock."""
-    seconds = time.gmtime(at)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", seconds) + f".{int(at % 1 * 1000):03d}Z"
+def _around(draft: EnvironmentSeen) -> dict[str, Any]:
+    """What a record's activity says of it."""
+    return {"environment": draft.environment, **({"code": draft.code} if draft.code else {})}

@@ -20,7 +20,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -179,6 +179,18 @@ class Outbox:
         row = self._db.execute("SELECT story FROM run WHERE salt = ?", (salt,)).fetchone()
         return json.loads(row[0]) if row else None
 
+    def has_story(self, artefact: str) -> bool:
+        """Whether the story of the run with this id (text form) is known here."""
+        found = self._db.execute(
+            "SELECT 1 FROM run WHERE json_extract(story, '$.artefact') = ?", (artefact,)
+        ).fetchone()
+        return found is not None
+
+    def unfinished(self) -> list[str]:
+        """Salts of runs that ended well here, and whose end the ledger does not have yet."""
+        rows = self._db.execute("SELECT salt FROM run WHERE json_extract(story, '$.finish') IS NOT NULL")
+        return [salt for (salt,) in rows]
+
     # --- intents ----------------------------------------------------------------------------
 
     def add_intent(
@@ -326,6 +338,9 @@ def open_outbox(path: Path, patience: float = PATIENCE_SECONDS) -> Iterator[Outb
         except sqlite3.DatabaseError as error:
             raise _problem(path, "used" if "malformed" in str(error) else "written", error) from error
         finally:
+            # Closing alone keeps the lock for as long as anything still holds a half-read cursor.
+            with suppress(sqlite3.Error):
+                connection.rollback()
             connection.close()
 
 

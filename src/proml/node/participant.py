@@ -29,12 +29,21 @@ from proml.core.chronicle import Chronicle, Transition
 from proml.core.digest import hexed, unhexed
 from proml.core.lifecycle import Lifecycle
 from proml.core.record import Record, is_named, open_sealed
-from proml.errors import JournalProblem, KeyProblem, LedgerProblem, NotFound, RecordInvalid, UsageProblem
+from proml.errors import (
+    Busy,
+    JournalProblem,
+    KeyProblem,
+    LedgerProblem,
+    NotFound,
+    RecordInvalid,
+    StorageProblem,
+    UsageProblem,
+)
 from proml.extensions import open_ledger
 from proml.interfaces import Ledger, Signer
 from proml.journal import read
 from proml.lifecycles import shipped
-from proml.node.outbox import Intent, open_outbox
+from proml.node.outbox import WAITING, Intent, open_outbox
 from proml.node.publisher import Published, Publisher, Settings
 from proml.node.view import chronicle_of, lifecycle_in, registering_action
 from proml.signing import Passphrase, open_key
@@ -49,6 +58,15 @@ class Content:
     parameters: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits: journal entries no push has seen, items taken in, items sent and not final."""
+
+    unread: int
+    waiting: int
+    sent: int
 
 
 # What a caller may name an artefact by: a file or folder, its id, or its digest.
@@ -123,10 +141,10 @@ class Participant:
         return lifecycle_in(chronicle, self.lifecycles, artefact)
 
     def record(self, commitment: bytes) -> Record | None:
-        """The record behind a commitment, None when its bytes are not in this storage."""
+        """The record behind a commitment, None when its bytes are not in this storage, or other bytes are."""
         try:
             return open_sealed(self.storage.get(commitment)).record
-        except (NotFound, RecordInvalid):
+        except (NotFound, RecordInvalid, StorageProblem):
             return None
 
     def title(self, chronicle: Chronicle, artefact: bytes) -> str:
@@ -141,7 +159,7 @@ class Participant:
             ),
             "",
         )
-        return " ".join(filter(None, (kind, str(name), hexed(artefact)[:10])))
+        return " ".join(filter(None, (kind, str(name), hexed(artefact)[:12])))
 
     def names(self, chronicle: Chronicle) -> dict[bytes, str]:
         """Names of artefacts by id, as far as the records here tell them; the newest name counts."""
@@ -169,11 +187,15 @@ class Participant:
                     if record is not None:
                         yield transition, record
 
-    def unread(self) -> int:
-        """How many journal entries no push has taken in yet; needs the outbox to be free."""
-        with open_outbox(self.config.outbox) as outbox:
-            problems: list[JournalProblem] = []
-            return sum(1 for _ in read(self.config.journal, outbox.cursors(), problems))
+    def backlog(self) -> Backlog | None:
+        """What was recorded and is not settled yet; None while a push is at it."""
+        try:
+            with open_outbox(self.config.outbox, patience=0) as outbox:
+                problems: list[JournalProblem] = []
+                unread = sum(1 for _ in read(self.config.journal, outbox.cursors(), problems))
+                return Backlog(unread, outbox.count(WAITING) + len(outbox.drafts()), outbox.count("sent"))
+        except Busy:
+            return None
 
     # --- writing ----------------------------------------------------------------------------
 
@@ -248,7 +270,7 @@ class Participant:
         reference = self.reference(target)
         spoken_of = subject_of(subject, self.progress) if subject else reference.subject
         draft = StepAsked(
-            kind=kinds[0],
+            kind=kinds[0] if len(kinds) == 1 else "artefact",
             action=action,
             at=time.time(),
             reference=reference,
@@ -260,10 +282,15 @@ class Participant:
         )
         self._note(draft)
 
-    def push(self, told: Callable[[Intent], None] = lambda _: None) -> Published:
-        """Publish what is in the journal; see `Publisher.push` for what it raises."""
+    def push(self, told: Callable[[Intent], None] = lambda _: None, start_over: bool = False) -> Published:
+        """Publish what is in the journal; see `Publisher.push` for what it raises.
+
+        `start_over` publishes although the outbox is empty and the key is not new to the ledger: right
+        where the key was used elsewhere, wrong where the outbox was lost.
+        """
+        settings = replace(self._settings, start_over=start_over)
         with open_outbox(self.config.outbox) as outbox:
-            publisher = Publisher(outbox, self.ledger, self.signer, self.storage, self._settings)
+            publisher = Publisher(outbox, self.ledger, self.signer, self.storage, settings)
             return publisher.push(told)
 
     @property

@@ -21,13 +21,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from proml.contracts.abi import MAX_STEPS
-from proml.core.call import AddKeyCall, RevokeKeyCall
+from proml.core.call import AddKeyCall, ContractCall, RevokeKeyCall
 from proml.core.chronicle import Chronicle
 from proml.core.digest import hexed
 from proml.core.lifecycle import Lifecycle
-from proml.errors import JournalProblem, KeyProblem, LedgerProblem, StepRefused
+from proml.errors import JournalProblem, KeyProblem, LedgerProblem, StepRefused, StorageProblem, WrongLedger
 from proml.interfaces import Ledger, Receipt, SignedTransaction, Signer, Storage
 from proml.node.batching import KEY, STEP, is_on, is_on_step, key_document, name_of_key, next_call, outcomes
+from proml.node.deposits import Deposits
 from proml.node.intake import Intake, take_in
 from proml.node.outbox import (
     DONE,
@@ -49,8 +50,10 @@ from proml.node.view import chronicle_of, view_of
 FIRST_POLL_SECONDS = 0.005
 LAST_POLL_SECONDS = 1.0
 DISPLACED_SECONDS = 2.0
-# A chain that refuses the same bytes so often in a row has a reason that waiting does not change.
-SEND_ATTEMPTS = 5
+PATIENCE_SECONDS = 120.0
+BLOCK_SECONDS = 60.0
+# A ledger that fails so often in a row has a reason that waiting does not change.
+ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +65,17 @@ class Settings:
         discoverable: kinds whose subjects go out as plain digests.
         lifecycles: those whose files are at hand.
         items: most items in one transaction, 1 to 64.
-        patience: seconds to wait for a transaction to become final before giving the word back.
+        patience: seconds to wait for a transaction to become final before giving the word back; None for
+            two minutes, or one a block where finality takes longer than that.
+        start_over: publish although the outbox is empty and the key is not new to the ledger.
     """
 
     journal: Path
     discoverable: tuple[str, ...]
     lifecycles: tuple[Lifecycle, ...]
     items: int = MAX_STEPS
-    patience: float = 120.0
+    patience: float | None = None
+    start_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,9 @@ class Publisher:
         self._signer = signer
         self._storage = storage
         self._settings = settings
-        self._unsent: LedgerProblem | None = None  # what the newest send came to
+        usual = max(PATIENCE_SECONDS, BLOCK_SECONDS * ledger.terms.finality)
+        self._patience = usual if settings.patience is None else settings.patience
+        self._problem: LedgerProblem | None = None  # what came up at the newest try
 
     def push(self, told: Callable[[Intent], None] = lambda _: None) -> Published:
         """Publish everything there is; `told` hears of each intent as it is settled.
@@ -111,15 +119,18 @@ class Publisher:
         # Whatever an earlier push left unsettled comes first: its outcome decides what sealing sees.
         self._await_final(settle)
 
+        if not self._settings.start_over:
+            self._refuse_lost_outbox()
         taken = take_in(self._settings.journal, self._outbox)
         # Here the journal is in the outbox up to its cursors; dying repeats nothing.
 
         self._claim_key()
         view = view_of(self._ledger, self._settings.lifecycles, self._signer.address)
         self._settle_what_is_there(view.chronicle, view.organisation, settle)
-        sealer = Sealer(view, self._storage, self._outbox, self._settings.discoverable)
+        deposits = Deposits(self._storage)
+        sealer = Sealer(view, deposits, self._outbox, self._settings.discoverable)
         before = {intent.id for intent in self._outbox.intents(INVALID)}
-        Intake(self._outbox, self._storage, sealer, view).seal_drafts(taken.writing)
+        Intake(self._outbox, deposits, sealer, view).seal_drafts(taken.writing)
         # Here records are in storage and their intents wait; dying leaves them waiting.
         for intent in self._outbox.intents(INVALID):
             if intent.id not in before:
@@ -142,16 +153,36 @@ class Publisher:
         self._await_final(lambda _: None)
         self._claim_key()
         label = "add a key" if isinstance(call, AddKeyCall) else "revoke a key"
+        sent = self._signed(call)
+        # Together, so that a call whose command failed before it was signed is not made by a later push.
         with self._outbox.together():
             number = self._outbox.add_intent(
                 KEY, label, name_of_key(call.key), key_document(call), time.time()
             )
+            self._outbox.add_tx(sent, [number])
+        self._await_final(lambda _: None)
         while (intent := self._outbox.intent(number)).state not in (DONE, REFUSED):
             self._sign([intent])
             self._await_final(lambda _: None)
         if intent.state != DONE:
             raise StepRefused(f"key {hexed(call.key)}", intent.reason or "no reason given")
         return intent
+
+    def _refuse_lost_outbox(self) -> None:
+        """An empty outbox and a key that has written before: publishing anew would repeat what was done.
+
+        Raises:
+            StorageProblem: saying so.
+        """
+        key = self._signer.address
+        if self._outbox.cursors() or self._outbox.highest_nonce(key) >= 0:
+            return
+        written = self._ledger.nonce(key)
+        if written:
+            raise StorageProblem(
+                f"the outbox is empty, but the key {hexed(key)} has made {written} transactions",
+                "restore it from its backup, or, if the key was used elsewhere, `proml push --start-over`",
+            )
 
     def _claim_key(self) -> None:
         """Refuse to sign with one key what was sealed for another: records name it, and ids come of it."""
@@ -181,12 +212,15 @@ class Publisher:
     def _sign(self, waiting: list[Intent]) -> None:
         """Make the next transaction out of waiting intents, and keep it."""
         items, call = next_call(waiting)
+        sent = self._signed(call)
+        with self._outbox.together():
+            self._outbox.add_tx(sent, [intent.id for intent in items])
+
+    def _signed(self, call: ContractCall) -> Sent:
         key = self._signer.address
         nonce = max(self._ledger.nonce(key), self._outbox.highest_nonce(key) + 1)
         signed = self._signer.sign_transaction(self._ledger.prepare(call, nonce))
-        sent = Sent(signed.hash, key, nonce, signed.raw, SIGNED, time.time())
-        with self._outbox.together():
-            self._outbox.add_tx(sent, [intent.id for intent in items])
+        return Sent(signed.hash, key, nonce, signed.raw, SIGNED, time.time())
 
     def _await_final(self, settle: Callable[[Intent], None]) -> bool:
         """Send what is not in a block, again if need be, until all of it is final and settled.
@@ -194,17 +228,17 @@ class Publisher:
         Returns whether a transaction was given up, so that its intents wait again.
         """
         given_up = False
-        deadline = time.monotonic() + self._settings.patience
+        deadline = time.monotonic() + self._patience
         pause = FIRST_POLL_SECONDS
         for sent in self._outbox.txs(*UNSETTLED):
-            refused = 0
-            while not self._advance(sent.hash, settle):
-                refused = refused + 1 if self._unsent else 0
-                if self._unsent and refused == SEND_ATTEMPTS:
-                    raise self._unsent
+            failures = 0
+            while not self._try_to_advance(sent.hash, settle):
+                failures = failures + 1 if self._problem else 0
+                if self._problem and failures == ATTEMPTS:
+                    raise self._problem
                 if time.monotonic() > deadline:
                     raise LedgerProblem(
-                        f"transaction {hexed(sent.hash)} is not final after {self._settings.patience:.0f} s",
+                        f"transaction {hexed(sent.hash)} is not final after {self._patience:.0f} s",
                         "nothing is lost; `proml push` goes on from here",
                     )
                 time.sleep(pause)
@@ -212,9 +246,19 @@ class Publisher:
             given_up = given_up or not self._outbox.intents(tx=sent.hash)
         return given_up
 
+    def _try_to_advance(self, hash_: bytes, settle: Callable[[Intent], None]) -> bool:
+        """`_advance`, where a ledger that fails is one that may answer soon."""
+        self._problem = None
+        try:
+            return self._advance(hash_, settle)
+        except WrongLedger:
+            raise
+        except LedgerProblem as problem:
+            self._problem = problem
+            return False
+
     def _advance(self, hash_: bytes, settle: Callable[[Intent], None]) -> bool:
         """Take one transaction one step on; True when nothing is left to do for it."""
-        self._unsent = None
         sent = self._outbox.tx(hash_)
         assert sent is not None
         receipt = self._ledger.receipt(hash_)
@@ -227,10 +271,10 @@ class Publisher:
             receipt = self._ledger.receipt(hash_)
             if receipt is None:
                 return False
-        sent = self._note(sent, INCLUDED, receipt)
         if self._depth_of(receipt.block.number) < self._ledger.terms.finality:
+            self._note(sent, INCLUDED, receipt)
             return False
-        self._settle(replace(sent, state=FINAL, final=time.time()), receipt, settle)
+        self._settle(replace(_known(sent, FINAL, receipt), final=time.time()), receipt, settle)
         return True
 
     def _send(self, sent: Sent) -> None:
@@ -238,24 +282,14 @@ class Publisher:
             self._ledger.send(SignedTransaction(sent.raw, sent.hash))
         except LedgerProblem as problem:
             # Unknown, not failed: it may have arrived all the same. The receipt tells.
-            self._unsent = problem
+            self._problem = problem
 
-    def _note(self, sent: Sent, state: str, receipt: Receipt | None = None) -> Sent:
-        """Keep what became known of a transaction."""
-        block = (receipt.block.number, receipt.block.hash) if receipt else (None, None)
-        if (sent.state, sent.block, sent.block_hash) == (state, *block):
-            return sent
-        noted = replace(
-            sent,
-            state=state,
-            block=block[0],
-            block_hash=block[1],
-            gas=receipt.gas_used if receipt else None,
-            included=(sent.included or time.time()) if receipt else None,
-        )
-        with self._outbox.together():
-            self._outbox.update_tx(noted)
-        return noted
+    def _note(self, sent: Sent, state: str, receipt: Receipt | None = None) -> None:
+        """Keep what became known of a transaction that is not final, if it is news."""
+        block = receipt.block.hash if receipt else None
+        if (sent.state, sent.block_hash) != (state, block):
+            with self._outbox.together():
+                self._outbox.update_tx(_known(sent, state, receipt))
 
     def _settle(self, sent: Sent, receipt: Receipt, settle: Callable[[Intent], None]) -> None:
         """Write the end of every intent of a final transaction, together with the transaction's own."""
@@ -296,3 +330,18 @@ class Publisher:
 
     def _depth_of(self, block: int) -> int:
         return self._ledger.head().number - block + 1
+
+
+def _known(sent: Sent, state: str, receipt: Receipt | None) -> Sent:
+    """A transaction with what its receipt says, or as it is without one."""
+    if receipt is None:
+        return replace(sent, state=state, block=None, block_hash=None, gas=None, included=None)
+    is_same = sent.block_hash == receipt.block.hash
+    return replace(
+        sent,
+        state=state,
+        block=receipt.block.number,
+        block_hash=receipt.block.hash,
+        gas=receipt.gas_used,
+        included=sent.included if is_same else time.time(),
+    )

@@ -19,7 +19,7 @@ from proml.core.event import Input
 from proml.core.lifecycle import MAX_INPUTS, Lifecycle
 from proml.core.record import KEY_BYTES, RECORD_TYPE, VERSION, seal, subject_commitment
 from proml.errors import NotFound, RecordInvalid
-from proml.interfaces import Storage
+from proml.node.deposits import Deposits
 from proml.node.outbox import Outbox
 from proml.node.view import LedgerView
 
@@ -52,23 +52,27 @@ class Sealer:
     """Turns statements into intents; knows the ledger's chronicle and what is queued on top of it."""
 
     def __init__(
-        self, ledger: LedgerView, storage: Storage, outbox: Outbox, discoverable: Iterable[str]
+        self, ledger: LedgerView, deposits: Deposits, outbox: Outbox, discoverable: Iterable[str]
     ) -> None:
         """Use `ledger` as it was when the view was taken."""
         self._ledger = ledger
-        self._storage = storage
+        self._deposits = deposits
         self._outbox = outbox
         self._discoverable = frozenset(discoverable)
         # Sequences that queued intents will reach, on top of the chronicle.
         self._queued: dict[bytes, int] = {}
+        # Numbers of the lifecycles under which queued intents register.
+        self._lifecycles: dict[bytes, int] = {}
         for intent in [*outbox.intents("waiting"), *outbox.intents("sent")]:
             if intent.what == "step":
                 self._queued[intent.artefact] = max(self._sequence(intent.artefact), intent.call["sequence"])
+                if intent.call["lifecycle"]:
+                    self._lifecycles[intent.artefact] = intent.call["lifecycle"]
 
     def seal(self, statement: Statement, created: float) -> int:
         """Seal a record, store it, and queue its step; returns the intent's number.
 
-        The record is in storage before the intent is: an intent never names a record that is lost.
+        The record is in storage when the block of the deposits is left.
 
         Raises:
             NotFound: an input or the artefact is not to be found on the ledger.
@@ -99,22 +103,51 @@ class Sealer:
         if listed:
             record["inputs"] = listed
         sealed = seal(record, key)
+        commitment = sealed.commitment
         call = StepCall(
             artefact=statement.salt or statement.artefact,
             lifecycle=number if statement.salt else 0,
             action=statement.lifecycle.action_number(statement.action),
             sequence=sequence,
-            record=sealed.commitment,
+            record=commitment,
             subject=self._subject(statement, key),
             inputs=inputs,
         )
-        self._storage.put(sealed.commitment, sealed.content)
+        self._deposits.put(commitment, sealed.content)
         label = " ".join(filter(None, (statement.action, statement.lifecycle.kind, statement.name)))
         intent = self._outbox.add_intent("step", label, statement.artefact, step_document(call), created)
+        if statement.salt:
+            self._lifecycles[statement.artefact] = number
         self._queued[statement.artefact] = sequence
         if statement.subject:
             self._outbox.add_known(unhexed(statement.subject.sha256), statement.artefact, sequence)
         return intent
+
+    def lifecycle_of(self, artefact: bytes) -> Lifecycle:
+        """The lifecycle of an artefact on the ledger, or about to be.
+
+        Raises:
+            NotFound: when it is neither, or its lifecycle's file is not at hand; never a guess, because
+                one action has different numbers in different lifecycles.
+        """
+        registered = self._ledger.lifecycle_of(artefact)
+        if registered is None and self._lifecycles.get(artefact):
+            registered = self._ledger.lifecycle_numbered(self._lifecycles[artefact])
+        if registered is None:
+            raise NotFound(
+                f"the lifecycle of {hexed(artefact)} is not known here",
+                "was the artefact registered and pushed?",
+            )
+        return registered
+
+    def are_usable(self, references: tuple[tuple[Reference, str], ...]) -> bool:
+        """Whether every registered input would be accepted where inputs must be usable."""
+        artefacts = self._ledger.chronicle.shared.artefacts
+        for found in (self.find(reference) for reference, _ in references):
+            standing = artefacts.get(found[0]) if found else None
+            if found and (standing is None or not 0 < standing.usable_from <= found[1]):
+                return False
+        return True
 
     def find(self, reference: Reference) -> tuple[bytes, int] | None:
         """The artefact a reference means, and the sequence at which it is (or had those bytes).

@@ -50,6 +50,11 @@ class LedgerView:
         """The lifecycle of a registered artefact, None when it is not registered or its file is not here."""
         return lifecycle_in(self.chronicle, self.lifecycles, artefact)
 
+    def lifecycle_numbered(self, number: int) -> Lifecycle | None:
+        """The lifecycle that the ledger knows by a number, None when its file is not here."""
+        document = self.chronicle.documents.get(number)
+        return next((each for each in self.lifecycles if each.table.document == document), None)
+
     def number_of(self, lifecycle: Lifecycle) -> int:
         """The number under which the ledger knows a lifecycle.
 

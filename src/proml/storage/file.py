@@ -6,8 +6,8 @@ Layout: `<folder>/<first two hex digits>/<other 62>`, readable by the owner alon
   on every read: bytes that are not what they are called never leave here.
 * A file gets its name only when it is whole and on the disk, and `put` returns only when the name is
   too. A crash leaves the object or nothing, and at most a `.new` file beside it that nobody reads.
-* Wrong bytes found under a name are kept under another, for whoever investigates, so that the right ones
-  can be put back.
+* Reading changes nothing: wrong bytes stay where they are found, and every look finds them. Putting the
+  right ones back keeps the wrong ones under another name, for whoever investigates.
 """
 
 import os
@@ -78,7 +78,7 @@ class FileStorage:
 
         Raises:
             NotFound: nothing is kept under it.
-            StorageProblem: what is kept under it is something else (and was set aside), or cannot be read.
+            StorageProblem: what is kept under it is something else, or cannot be read; it stays there.
         """
         path = self._path(digest)
         try:
@@ -91,12 +91,9 @@ class FileStorage:
             raise StorageProblem(f"0x{digest.hex()} cannot be read: {error.strerror}") from error
         if content is not None and self._is_named(digest, content):
             return content
-        aside = _set_aside(path)
         raise StorageProblem(
             f"what is stored as 0x{digest.hex()} are other bytes",
-            f"they were set aside as {aside}; put the right ones back from another copy"
-            if aside
-            else "put the right ones back from another copy",
+            "they stay there as evidence; `proml receive` puts the right ones back from another copy",
         )
 
     def has(self, digest: bytes) -> bool:

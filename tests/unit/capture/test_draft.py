@@ -53,7 +53,7 @@ references = (
 inputs = st.lists(st.tuples(references, texts), max_size=3).map(tuple)
 drafts: dict[type[Any], st.SearchStrategy[Draft]] = {
     RunStarted: st.builds(RunStarted, digests, names, moments, contents, contents),
-    EnvironmentSeen: st.builds(EnvironmentSeen, digests, contents),
+    EnvironmentSeen: st.builds(EnvironmentSeen, digests, contents, st.none() | contents),
     Used: st.builds(Used, digests, references, texts),
     Observed: st.builds(Observed, digests, moments, st.none() | sizes, contents),
     Produced: st.builds(Produced, digests, subjects, st.none(), st.none() | texts, st.none())
@@ -161,6 +161,11 @@ def test_an_additional_member_is_refused_because_a_newer_version_wrote_it():
     content = {**orjson.loads(encode(started)), "mood": "good"}
     with pytest.raises(JournalProblem):
         decode(orjson.dumps(content))
+
+
+def test_an_environment_that_an_older_version_saw_has_no_code():
+    seen = {"draft": "EnvironmentSeen", "run": "0x" + "00" * 32, "environment": {"python": "3.11"}}
+    assert decode(orjson.dumps(seen)) == EnvironmentSeen(seen["run"], seen["environment"])  # type: ignore[arg-type]
 
 
 def test_every_member_of_every_class_is_checked():

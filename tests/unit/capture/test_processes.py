@@ -185,10 +185,10 @@ import proml
 from proml.capture import run as runs
 
 hashing = threading.Event()
-def slow(path):
+def slow(seen):
     hashing.set()
     time.sleep(60)
-runs.subject_of = slow
+runs.Seen.fingerprint = slow
 
 def interrupt():
     hashing.wait(20)

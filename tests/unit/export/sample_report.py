@@ -1,14 +1,12 @@
 """The story as a report and as single drawings, for tests and for looking at.
 
-    python tests/unit/export/sample_report.py FOLDER
+    python -m tests.unit.export.sample_report FOLDER
 
 Given `tests/golden/export`, renews the golden files that are there.
 """
 
 import sys
 from pathlib import Path
-
-from story import CHAIN, CONTRACT, LIFECYCLES, MEMBERS, START, Story, key_of, nine_steps
 
 from proml.core.digest import hexed, keccak256
 from proml.core.lineage import lineage, tainted_by
@@ -29,6 +27,7 @@ from proml.export.report_view import (
     VerdictView,
 )
 from proml.export.view import LineageView
+from tests.unit.export.story import CHAIN, CONTRACT, LIFECYCLES, MEMBERS, START, Story, key_of, nine_steps
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "export"
 GOOD = {

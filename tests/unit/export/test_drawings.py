@@ -8,15 +8,15 @@ from random import Random
 from xml.etree import ElementTree as ET
 
 import pytest
-from hostile import HARMLESS, HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_report import GOLDEN, drawings, lineage_of
-from story import LIFECYCLES, nine_steps
 
 from proml.export import lanes, lifecycle_diagram, mermaid, svg, text
 from proml.export.view import ArtefactView, DerivationView, LineageView, Timeline, TimelineStep
 from proml.export.visible import LONGEST, shortened, visible
+from tests.unit.export.hostile import HARMLESS, HOSTILE
+from tests.unit.export.sample_report import GOLDEN, drawings, lineage_of
+from tests.unit.export.story import LIFECYCLES, nine_steps
 
 SVG = "{http://www.w3.org/2000/svg}"
 ALLOWED_TAGS = {"svg", "title", "desc", "style", "g", "rect", "path", "text", "tspan", "circle"}

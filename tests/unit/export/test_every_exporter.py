@@ -7,10 +7,10 @@ from pkgutil import iter_modules
 from typing import get_type_hints
 
 import pytest
-from hostile import HARMLESS, HOSTILE
 
 import proml.export
 from proml.export.view import ArtefactView, DerivationView, LineageView
+from tests.unit.export.hostile import HARMLESS, HOSTILE
 
 Render = Callable[[LineageView], str]
 

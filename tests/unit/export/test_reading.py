@@ -1,13 +1,12 @@
 """Views made from a chronicle."""
 
-from story import LIFECYCLES, VERIFIER, Story, nine_steps
-
 from proml.core.chronicle import Chronicle
 from proml.core.event import Input
 from proml.core.lineage import Derivation, Lineage, lineage
 from proml.export import reading
 from proml.export.reading import Names, lineage_view, timeline_view
 from proml.export.view import ArtefactView, LineageView
+from tests.unit.export.story import LIFECYCLES, VERIFIER, Story, nine_steps
 
 
 def view_of(story: Story, name: str, most: int = reading.MOST_ARTEFACTS) -> LineageView:

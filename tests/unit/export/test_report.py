@@ -10,8 +10,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hostile import HARMLESS, HOSTILE
-from sample_report import sample
 
 from proml.core.event import Block
 from proml.core.lifecycle import Lifecycle
@@ -20,6 +18,8 @@ from proml.export.report import gas_by_action, latencies, render, verdict_view
 from proml.export.report_view import AttackResult, LedgerView, Report
 from proml.export.view import Timeline
 from proml.export.visible import visible
+from tests.unit.export.hostile import HARMLESS, HOSTILE
+from tests.unit.export.sample_report import sample
 
 VOID = {"meta", "br", "img", "input", "link", "hr"}
 

@@ -3,11 +3,11 @@
 import unicodedata
 
 import pytest
-from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proml.export.visible import ascii_only, short_id, shortened, visible
+from tests.unit.export.hostile import HOSTILE
 
 ANY_TEXT = st.text(st.characters(), max_size=300)
 

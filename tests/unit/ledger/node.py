@@ -53,7 +53,10 @@ class Node:
     _revert = keccak256(b"Refused(uint256)")[:4] + word(1)
 
     def eth_getLogs(self, asked: dict[str, str]) -> list[Any]:
-        first, last = int(asked["fromBlock"], 16), int(asked["toBlock"], 16)
+        if "blockHash" in asked:
+            first = last = self._number(asked["blockHash"])
+        else:
+            first, last = int(asked["fromBlock"], 16), int(asked["toBlock"], 16)
         return [self._log(placed) for placed in self.ledger.events(first, last)]
 
     def eth_getTransactionReceipt(self, transaction: str) -> Any:
@@ -77,8 +80,17 @@ class Node:
             "input": "0x",
         }
 
+    def _number(self, name: str) -> int:
+        for number in range(self.ledger.head().number + 1):
+            block = self.ledger.block(number)
+            if block is not None and hexed(block.hash) == name:
+                return number
+        raise RpcError("eth_getLogs", -32000, "unknown block")
+
     def _block(self, block: Block) -> dict[str, Any]:
+        before = self.ledger.block(block.number - 1) if block.number else None
         return {
+            "parentHash": hexed(before.hash if before else bytes(32)),
             "number": hex(block.number),
             "hash": hexed(block.hash),
             "timestamp": hex(block.time),

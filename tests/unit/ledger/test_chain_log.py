@@ -1,6 +1,8 @@
 """The write-ahead log of the embedded chain, as a file: every cut, every flipped bit, every order."""
 
+import errno
 import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -180,3 +182,27 @@ def test_a_log_is_never_made_over_another(log: ChainLog, tmp_path: Path) -> None
     with pytest.raises(FileExistsError):
         opened(tmp_path).create()
     assert (tmp_path / "log").read_bytes() == content
+
+
+def test_what_a_failed_write_left_is_cut_off_before_the_next(
+    log: ChainLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = fill(log)
+    content, end = (tmp_path / "log").read_bytes(), log.end
+
+    def broken(*_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", broken)
+        disk.setattr(os, "ftruncate", broken)
+        for _ in range(2):
+            with pytest.raises(LedgerProblem, match="cannot be written"):
+                log.append(b"long" * 1_000, GENESIS + 4)
+            assert log.end == end
+    assert len((tmp_path / "log").read_bytes()) > len(content)
+    log.append(b"short", GENESIS + 5)
+    again = opened(tmp_path)
+    assert again.catch_up() is None
+    assert list(again.entries(again.start)) == [*kept, Entry(4, GENESIS + 5, b"short")]
+    assert (tmp_path / "log").read_bytes().startswith(content)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from proml.errors import ConfigInvalid, LedgerProblem
-from proml.ledger.rpc import Rpc, RpcError
+from proml.ledger.rpc import Rpc, RpcError, Unanswered
 
 
 @dataclass
@@ -133,6 +133,25 @@ def test_a_batch_with_missing_doubled_or_foreign_answers_is_refused(
 ) -> None:
     node.script = lambda question: said(spoil([one(part) for part in question]))
     with pytest.raises(LedgerProblem, match=words):
+        rpc.batch([("a", []), ("b", [])])
+    assert len(node.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        said({}, status=400),
+        said({}, status=413),
+        said({"jsonrpc": "2.0", "id": 1, "error": {"code": -32600, "message": "batch too large"}}),
+        # This is geth's.
+        said([{"jsonrpc": "2.0", "id": 1, "error": {"code": -32600, "message": "batch too large"}}]),
+    ],
+)
+def test_a_batch_that_is_too_large_is_told_from_a_node_that_is_away(
+    node: Node, rpc: Rpc, answer: Answer
+) -> None:
+    node.script = lambda question: answer
+    with pytest.raises(Unanswered):
         rpc.batch([("a", []), ("b", [])])
     assert len(node.asked) == 1
 

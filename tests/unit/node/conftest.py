@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,17 @@ from tests.unit.node.place import Place
 MEMORY = Path("/dev/shm")
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
+@contextmanager
+def temporary() -> Iterator[Path]:
     """A folder in memory where there is one: thousands of fsyncs, and nothing here tests the disk."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as made:
         yield Path(made)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with temporary() as made:
+        yield made
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from proml.interfaces import Ledger, Storage
 from proml.journal import Journal
 from proml.ledger.memory import MemoryLedger
 from proml.lifecycles import shipped
+from proml.node.deposits import Deposits
 from proml.node.intake import Intake, Taken, take_in
 from proml.node.outbox import Intent, Outbox, open_outbox
 from proml.node.publisher import Published, Publisher, Settings
@@ -103,9 +104,11 @@ class Place:
         """Take in and seal, and send nothing."""
         with open_outbox(self.path) as outbox:
             taken = taken or take_in(self.folder, outbox)
+            outbox.set_sealing_key(self.signer.address)
             view = view_of(self.ledger, shipped(), self.signer.address)
-            sealer = Sealer(view, self.storage, outbox, ("model",))
-            Intake(outbox, self.storage, sealer, view).seal_drafts(taken.writing)
+            deposits = Deposits(self.storage)
+            sealer = Sealer(view, deposits, outbox, ("model",))
+            Intake(outbox, deposits, sealer, view).seal_drafts(taken.writing)
             return outbox.intents()
 
     def send(self, call: BatchCall, signer: LocalSigner) -> list[Any]:

@@ -13,7 +13,7 @@ from proml.capture.draft import EnvironmentSeen, Observed, Produced, RunEnded, R
 from proml.core.event import Acted, Anchored, Registered
 from proml.core.proof import open_batch
 from proml.journal import Journal, files
-from proml.node import intake
+from proml.node import intake, story
 from proml.node.intake import KILLED
 from tests.unit.node.killing import Countdown, kill_everywhere, watch
 from tests.unit.node.place import Place, asked, collected, observed, produced, salt, subject, used
@@ -170,21 +170,21 @@ def test_an_end_that_was_written_twice_counts_once(place):
 
 def test_the_environment_stands_where_it_was_known_first(place):
     with_start, later = salt(), salt()
-    seen = {"python": "3.11"}
+    seen, code = {"python": "3.11"}, {"commit": "ab" * 20, "dirty": False}
     with Journal(place.folder) as journal:
         for run in (with_start, later):
             journal.append(encode(RunStarted(run, "early" if run == with_start else "late", 1.0)))
-        journal.append(encode(EnvironmentSeen(with_start, seen)))
+        journal.append(encode(EnvironmentSeen(with_start, seen, code)))
         place.push()
-        journal.append(encode(EnvironmentSeen(later, seen)))
+        journal.append(encode(EnvironmentSeen(later, seen, code)))
         for run in (with_start, later):
             journal.append(encode(RunEnded(run, 2.0, "finished")))
         place.push()
     records = place.records()
-    assert records["start run early"]["activity"]["environment"] == seen
-    assert "environment" not in records["finish run early"]["activity"]
-    assert "environment" not in records["start run late"]["activity"]
-    assert records["finish run late"]["activity"]["environment"] == seen
+    for known, other in [("start run early", "finish run early"), ("finish run late", "start run late")]:
+        assert records[known]["activity"]["environment"] == seen
+        assert records[known]["activity"]["code"] == code
+        assert not records[other]["activity"].keys() & {"environment", "code"}
 
 
 def test_a_failed_run_registers_nothing_it_produced(place):
@@ -198,7 +198,7 @@ def test_a_failed_run_registers_nothing_it_produced(place):
 
 
 def test_the_roots_on_the_ledger_are_those_of_the_batches_in_storage(place, monkeypatch):
-    monkeypatch.setattr(intake, "MAX_OBSERVATIONS", 10)
+    monkeypatch.setattr(story, "MAX_OBSERVATIONS", 10)
     run = place.run(*[observed(step, loss=step / 7) for step in range(25)])
     place.push()
     anchored = [event for event in place.events() if isinstance(event, Anchored)]
@@ -218,7 +218,7 @@ def test_the_roots_on_the_ledger_are_those_of_the_batches_in_storage(place, monk
 
 
 def test_wide_observations_go_into_more_batches(place, monkeypatch):
-    monkeypatch.setattr(intake, "BATCH_BYTES", 1_000)
+    monkeypatch.setattr(story, "BATCH_BYTES", 1_000)
     place.run(*[observed(step, **{f"metric {n}": 0.5 for n in range(30)}) for step in range(3)])
     place.push()
     assert [event.count for event in place.events() if isinstance(event, Anchored)] == [1, 1, 1]

@@ -226,7 +226,8 @@ def test_an_input_by_an_id_of_nobody_is_refused_here(place):
     nobody = salt()
     place.run(Used("", Reference(artefact=nobody), "data"))
     place.push()
-    assert place.labels("invalid") == ["finish run train"]
+    assert place.labels("invalid") == ["finish run train", "name the inputs of run train"]
+    assert "fail run train" in place.labels("done")
     assert nobody in place.reason("finish run train")
 
 
@@ -237,8 +238,9 @@ def test_more_inputs_than_the_contract_takes_are_refused_here_and_block_nothing(
     place.run(*[Used("", Reference(salt=each), "data") for each in salts], outcome="failed", name="wide")
     place.run(name="narrow")
     place.push()
-    assert place.labels("invalid") == ["fail run wide"]
-    assert "32 registered inputs at most" in place.reason("fail run wide")
+    assert place.labels("invalid") == ["name the inputs of run wide"]
+    assert "32 registered inputs at most" in place.reason("name the inputs of run wide")
+    assert "fail run wide" in place.labels("done")
     assert "finish run narrow" in place.labels("done")
 
 

@@ -1,0 +1,136 @@
+"""Runs every benchmark in this folder, writes build/bench.json, and prints the figures beside their goals.
+
+    python bench/run.py             # all parts
+    python bench/run.py gas verify  # some; figures of the others stay as they were
+
+A part is a module here with `measure() -> dict[str, float]`, its names ending in their unit. One that fails
+is reported and costs the exit code, not the figures of the others. A missed goal costs nothing: machines
+differ.
+"""
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPORT = HERE.parent / "build" / "bench.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A bound on a figure: at most it, or at least it."""
+
+    at_most: float | None = None
+    at_least: float | None = None
+
+    def __str__(self) -> str:
+        return f"≤ {shown(self.at_most)}" if self.at_most is not None else f"≥ {shown(self.at_least or 0)}"
+
+    def is_met(self, value: float) -> bool:
+        """Whether a figure keeps the bound."""
+        if self.at_most is not None:
+            return value <= self.at_most
+        return self.at_least is None or value >= self.at_least
+
+
+# Those of hashing are multiples of what other tools did on one 2-core machine, all on warm caches.
+GOALS = {
+    "gas_register": Goal(at_most=90_000),
+    "gas_act": Goal(at_most=50_000),
+    "gas_act_with_1_input": Goal(at_most=56_000),
+    "gas_anchor": Goal(at_most=42_000),
+    "gas_act_in_batch_of_50": Goal(at_most=20_000),
+    "log_call_mean_us": Goal(at_most=4),
+    "log_call_p99_us": Goal(at_most=25),
+    "import_proml_ms": Goal(at_most=50),
+    "cli_help_ms": Goal(at_most=120),
+    "hash_2000x1MiB_GB_per_s": Goal(at_least=1.6 * 1.9),
+    "hash_20000x4KiB_files_per_s": Goal(at_least=10 * 6_700),
+    "verify_file_GB_per_s": Goal(at_least=4 * 1.8),
+    "verify_1000_record_history_seconds": Goal(at_most=1),
+    "publish_records_per_s": Goal(at_least=2_000),
+    # The paper's chain took 16 seconds to one block.
+    "latency_first_block_seconds": Goal(at_most=16),
+}
+
+
+def main(wanted: list[str]) -> int:
+    """Run the parts, keep and print their figures; returns the exit code."""
+    parts = sorted(path.stem for path in HERE.glob("*.py") if path.stem != "run")
+    unknown = [name for name in wanted if name not in parts]
+    if unknown:
+        print(f"there is no part {unknown[0]!r}; parts are {', '.join(parts)}", file=sys.stderr)
+        return 2
+    sys.path.insert(0, str(HERE))
+    figures = kept() if wanted else {}
+    failed = []
+    for name in wanted or parts:
+        found = attempt(name, lambda name=name: import_module(name).measure())
+        if found is None:
+            failed.append(name)
+        else:
+            figures |= found
+    write(figures)
+    print_table(figures)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def attempt(name: str, measure: Callable[[], dict[str, float]]) -> dict[str, float] | None:
+    """The figures of one part, None when it fails for whatever reason."""
+    print(f"{name} …", end=" ", flush=True)
+    began = time.perf_counter()
+    try:
+        figures = {figure: float(value) for figure, value in measure().items()}
+    except Exception:  # noqa: BLE001 -- one part must not cost the others
+        print("failed")
+        traceback.print_exc()
+        return None
+    print(f"{time.perf_counter() - began:.1f} s")
+    return figures
+
+
+def kept() -> dict[str, float]:
+    """The figures of an earlier run, none when there are none to be read."""
+    try:
+        content = json.loads(REPORT.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write(figures: dict[str, float]) -> None:
+    """Write one flat object of numbers, sorted by name, as a whole."""
+    REPORT.parent.mkdir(exist_ok=True)
+    temporary = REPORT.with_suffix(".tmp")
+    temporary.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
+    temporary.replace(REPORT)
+
+
+def print_table(figures: dict[str, float]) -> None:
+    """Print the figures, those with goals first."""
+    print()
+    width = max(map(len, [*figures, "figure"]))
+    print(f"{'figure':{width}}  {'measured':>12}  {'goal':>10}")
+    for name, value in sorted(figures.items(), key=lambda item: (item[0] not in GOALS, item[0])):
+        goal = GOALS.get(name)
+        verdict = "" if goal is None else "met" if goal.is_met(value) else "MISSED"
+        print(f"{name:{width}}  {shown(value):>12}  {goal or ''!s:>10}  {verdict}".rstrip())
+    print(f"\nwritten to {REPORT}")
+
+
+def shown(value: float) -> str:
+    """A number with about three digits that matter."""
+    if abs(value) >= 1_000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -75,6 +75,12 @@ class Government(Storyline):
         if not really:
             self.note(self.side.call(data.draw(self.callers()), LeaveCall()))
 
+    @rule(really=st.integers(0, 4))
+    def everybody_tries_to_leave(self, really: int) -> None:
+        if not really:
+            for key in tuple(self.side.history.keys):
+                self.note(self.side.call(key, LeaveCall()))
+
     def draw_number(self, data: st.DataObject) -> int:
         newest = len(self.side.history.proposals)
         return data.draw(

@@ -18,6 +18,7 @@ from proml.core.call import Founder
 from proml.core.consortium import ROLES, role_mask
 from proml.core.digest import hexed
 from proml.core.event import Acted, Anchored, Refused, Registered
+from proml.core.proposal import Governance
 from proml.core.record import is_named
 from proml.errors import LedgerProblem
 from proml.interfaces import Ledger, Receipt, Standing

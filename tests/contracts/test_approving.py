@@ -15,8 +15,7 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 from proml.core.call import ApproveCall, BatchCall, StepCall
 from proml.core.lifecycle import Rule, Table
 from proml.core.refusal import Reason
-from tests.contracts.asking import approvals, inputs, open_rules, relied, steps
-from tests.contracts.cast import fresh
+from tests.contracts.asking import approvals, digests, inputs, open_rules, relied, steps
 from tests.contracts.storyline import CAMPAIGN, LONG, Storyline
 
 ANYBODY = 2**64 - 1
@@ -68,10 +67,10 @@ class Approving(Storyline):
         if not waiting:
             return
         artefact, taken = data.draw(st.sampled_from(waiting), "step")
-        record, subject = fresh(), fresh()
+        record, subject = (data.draw(digests) for _ in range(2))
         asked = StepCall(artefact.id, 0, taken.action, artefact.sequence + 1, record, subject)
         for key in tuple(history.keys):
-            approval = ApproveCall(artefact.id, taken.action, asked.sequence, subject, fresh())
+            approval = ApproveCall(artefact.id, taken.action, asked.sequence, subject, record)
             self.note(self.side.call(key, approval))
         asked = replace(asked, inputs=data.draw(inputs(history, taken), "inputs"))
         asked = replace(asked, approvals=data.draw(relied(history, asked), "approvals"))

@@ -170,7 +170,8 @@ def _pinned() -> LedgerFile:
 def _chain(file: LedgerFile) -> EmbeddedChain:
     if file.reach != "embedded":
         raise UsageProblem(
-            f"the ledger is a chain at {without_secrets(file.location)}", "only an embedded chain is started here"
+            f"the ledger is a chain at {without_secrets(file.location)}",
+            "only an embedded chain is started here",
         )
     return EmbeddedChain(Path(file.location))
 

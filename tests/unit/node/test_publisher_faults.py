@@ -91,7 +91,7 @@ def test_any_statement_of_the_outbox_may_break(way, crash, monkeypatch):
             break_statements(patch, plan)
             push_with(place, plan)
             plan.at = -1
-            # The cursor of a statement that was carried out and then broken keeps its lock as long as it lives.
+            # The cursor of a statement that was carried out and then broken keeps its lock while it lives.
             gc.collect()
             assert_all_done_once(place)
 

@@ -7,7 +7,7 @@ cannot: who retries, what is durable on return, what is checked by whom.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -171,6 +171,10 @@ class Storage(Protocol):
 
         Raises StorageProblem when the digest does not name the content, or it cannot be written.
         """
+        ...
+
+    def put_all(self, objects: Sequence[tuple[bytes, bytes]]) -> None:
+        """Keep many (digest, content), as by `put` each; where that can be quicker than one by one, it is."""
         ...
 
     def get(self, digest: bytes) -> bytes:

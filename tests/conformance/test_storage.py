@@ -122,6 +122,35 @@ def test_putting_again_is_harmless(storage: Storage) -> None:
     assert state(storage) == {named(b"x"): b"x"}
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(max_size=300), max_size=6), st.lists(st.binary(max_size=300), max_size=6))
+def test_many_are_put_as_one_after_the_other(
+    arrangement: Arrangement,
+    tmp_path_factory: pytest.TempPathFactory,
+    first: list[bytes],
+    second: list[bytes],
+) -> None:
+    storage = arrangement.open(tmp_path_factory.mktemp("storage"))
+    for contents in (first, second):
+        storage.put_all([(named(content), content) for content in contents])
+    assert state(storage) == {named(content): content for content in first + second}
+
+
+def test_one_wrong_among_many_is_named(storage: Storage) -> None:
+    storage.put(named(b"kept"), b"kept")
+    objects = [(named(b"good"), b"good"), (named(b"other"), b"wrong"), (named(b"late"), b"late")]
+    with pytest.raises(StorageProblem, match=named(b"other").hex()):
+        storage.put_all(objects)
+    assert set(state(storage)) <= {named(b"kept"), named(b"good"), named(b"late")}
+
+
+def test_more_than_there_may_be_files_open_are_put(storage: Storage) -> None:
+    contents = [b"%d" % number for number in range(1_500)]
+    storage.put_all([(named(content), content) for content in contents])
+    assert len(list(storage.digests())) == 1_500
+    assert storage.get(named(b"1499")) == b"1499"
+
+
 @pytest.mark.parametrize("wrong", [b"", b"xx", b"y", b"x" * LIMIT, b"x" * (LIMIT + 1)])
 def test_wrong_bytes_are_never_given_and_the_right_ones_can_be_put_back(
     arrangement: Arrangement, storage: Storage, place: Path, wrong: bytes

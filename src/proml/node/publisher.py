@@ -31,6 +31,7 @@ from proml.node.batching import KEY, STEP, is_on, is_on_step, key_document, name
 from proml.node.deposits import Deposits
 from proml.node.intake import Intake, take_in
 from proml.node.outbox import (
+    DISPLACED,
     DONE,
     FINAL,
     INCLUDED,
@@ -243,7 +244,8 @@ class Publisher:
                     )
                 time.sleep(pause)
                 pause = min(2 * pause, LAST_POLL_SECONDS)
-            given_up = given_up or not self._outbox.intents(tx=sent.hash)
+            known = self._outbox.tx(sent.hash)
+            given_up = given_up or (known is not None and known.state == DISPLACED)
         return given_up
 
     def _try_to_advance(self, hash_: bytes, settle: Callable[[Intent], None]) -> bool:

@@ -59,6 +59,7 @@ class Sealer:
         self._deposits = deposits
         self._outbox = outbox
         self._discoverable = frozenset(discoverable)
+        self._numbers: dict[bytes, int] = {}  # of lifecycles, by the digest of their file
         # Sequences that queued intents will reach, on top of the chronicle.
         self._queued: dict[bytes, int] = {}
         # Numbers of the lifecycles under which queued intents register.
@@ -79,7 +80,7 @@ class Sealer:
             RecordInvalid: what the statement says has no canonical form.
         """
         key = secrets.token_bytes(KEY_BYTES)
-        number = self._ledger.number_of(statement.lifecycle)
+        number = self._number(statement.lifecycle)
         sequence = 1 if statement.salt else self._sequence(statement.artefact) + 1
         if sequence == 1 and not statement.salt:
             raise NotFound(
@@ -148,6 +149,12 @@ class Sealer:
             if found and (standing is None or not 0 < standing.usable_from <= found[1]):
                 return False
         return True
+
+    def _number(self, lifecycle: Lifecycle) -> int:
+        number = self._numbers.get(lifecycle.table.document)
+        if number is None:
+            number = self._numbers[lifecycle.table.document] = self._ledger.number_of(lifecycle)
+        return number
 
     def find(self, reference: Reference) -> tuple[bytes, int] | None:
         """The artefact a reference means, and the sequence at which it is (or had those bytes).

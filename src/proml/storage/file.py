@@ -14,7 +14,8 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from errno import EFBIG, ELOOP
 from pathlib import Path
@@ -26,6 +27,13 @@ IsNamed = Callable[[bytes, bytes], bool]
 
 LIMIT = 512 << 20
 """The longest object in bytes, unless told otherwise; a manifest of a million files fits."""
+
+TOGETHER = 128
+"""So many objects are written at once: as many open files."""
+THREADS = 8
+"""So many wait for the disk at once."""
+FEW = 4
+"""Fewer are not worth a thread."""
 
 _HEX = re.compile(r"[0-9a-f]+")
 _PIECE = 1 << 20
@@ -53,25 +61,31 @@ class FileStorage:
             StorageProblem: the digest does not name the content, the content is too long, or it cannot be
                 written. It is then not there, or whole but perhaps not on the disk yet.
         """
-        path = self._path(digest)
-        if len(content) > self._limit:
-            raise StorageProblem(f"0x{digest.hex()} has {len(content)} bytes, more than {self._limit}")
-        if not self._is_named(digest, content):
-            raise StorageProblem(f"0x{digest.hex()} is not the digest of the bytes to be stored under it")
-        try:
-            with suppress(FileNotFoundError):
-                if self._read(path) == content:
-                    # Perhaps of a put that was stopped before the name was on the disk.
-                    _sync(path)
-                    self._sync_names(path)
-                    return
-                _set_aside(path)
-            self._write(path, content)
-        except OSError as error:
-            raise StorageProblem(
-                f"0x{digest.hex()} cannot be stored in {self._folder}: {error.strerror}",
-                "free some disk space, or check that the folder is writable",
-            ) from error
+        self.put_all([(digest, content)])
+
+    def put_all(self, objects: Sequence[tuple[bytes, bytes]]) -> None:
+        """Keep many, as by `put` each, in little more than the time that the disk takes for one.
+
+        Raises:
+            StorageProblem: as `put`; others of them may then be there or not.
+        """
+        checked: dict[Path, bytes] = {}
+        for digest, content in objects:
+            path = self._path(digest)
+            if len(content) > self._limit:
+                raise StorageProblem(f"0x{digest.hex()} has {len(content)} bytes, more than {self._limit}")
+            if not self._is_named(digest, content):
+                raise StorageProblem(f"0x{digest.hex()} is not the digest of the bytes to be stored under it")
+            checked[path] = content
+        while checked:
+            part = [checked.popitem() for _ in range(min(TOGETHER, len(checked)))]
+            try:
+                self._put_together(part)
+            except OSError as error:
+                raise StorageProblem(
+                    f"{_shown(part)} cannot be stored in {self._folder}: {error.strerror}",
+                    "free some disk space, or check that the folder is writable",
+                ) from error
 
     def get(self, digest: bytes) -> bytes:
         """The bytes named by `digest`, checked now.
@@ -132,32 +146,82 @@ class FileStorage:
         finally:
             os.close(fd)
 
-    def _write(self, path: Path, content: bytes) -> None:
-        """If we crash before the rename, nothing is there; after it, everything is."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        unborn = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
-        fd = os.open(unborn, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    def _put_together(self, objects: list[tuple[Path, bytes]]) -> None:
+        """If we crash before an object's rename, it is not there; after it, it is."""
+        unborn: dict[Path, Path] = {}
+        opened: list[int] = []
         try:
-            try:
-                _write_whole(fd, content)
-                os.fsync(fd)
-            finally:
+            for path, content in objects:
+                if self._is_there(path, content):
+                    # Perhaps of a put that was stopped before it was on the disk.
+                    opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+                    continue
+                temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
+                opened.append(self._open_new(temporary))
+                unborn[temporary] = path
+                _write_whole(opened[-1], content)
+            _sync_all(opened)
+            for temporary, path in list(unborn.items()):
+                temporary.rename(path)
+                del unborn[temporary]
+        finally:
+            for fd in opened:
                 os.close(fd)
-            unborn.rename(path)
-        except BaseException:
-            with suppress(OSError):
-                unborn.unlink()
-            raise
-        self._sync_names(path)
+            for temporary in unborn:
+                with suppress(OSError):
+                    temporary.unlink()
+        self._sync_names({path.parent for path, _ in objects})
 
-    def _sync_names(self, path: Path) -> None:
-        _sync(path.parent)
-        if path.parent not in self._synced:
-            # Whoever made the subfolder, perhaps another process just now: `put` promises that it stays.
-            _sync(self._folder)
-            _sync(self._folder.parent)
-            self._synced.add(path.parent)
+    def _is_there(self, path: Path, content: bytes) -> bool:
+        """Whether a file holds this content; other content is set aside."""
+        try:
+            if self._read(path) == content:
+                return True
+        except FileNotFoundError:
+            return False
+        _set_aside(path)
+        return False
+
+    def _open_new(self, path: Path) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            return os.open(path, flags, 0o600)
+
+    def _sync_names(self, folders: set[Path]) -> None:
+        wanted = [*folders]
+        if not folders <= self._synced:
+            # Whoever made the subfolders, perhaps another process just now: `put` promises that they stay.
+            wanted += [self._folder, self._folder.parent]
+        opened: list[int] = []
+        try:
+            for folder in wanted:
+                opened.append(os.open(folder, os.O_RDONLY | os.O_CLOEXEC))  # noqa: PERF401 -- to be closed
+            _sync_all(opened)
+        finally:
+            for fd in opened:
+                os.close(fd)
+        self._synced |= folders
+
+
+def _shown(objects: list[tuple[Path, bytes]]) -> str:
+    path = objects[0][0]
+    more = f" and {len(objects) - 1} more" if len(objects) > 1 else ""
+    return f"0x{path.parent.name}{path.name}{more}"
+
+
+def _sync_all(descriptors: list[int]) -> None:
+    """Put files or folders on the disk, which serves many as fast as one; raises the first failure."""
+    if len(descriptors) < FEW:
+        for fd in descriptors:
+            os.fsync(fd)
+        return
+    with ThreadPoolExecutor(min(THREADS, len(descriptors)), "proml-storage") as pool:
+        for _ in pool.map(os.fsync, descriptors):
+            pass
 
 
 def _write_whole(fd: int, content: bytes) -> None:
@@ -167,14 +231,6 @@ def _write_whole(fd: int, content: bytes) -> None:
         if written == 0:
             raise OSError(EFBIG, os.strerror(EFBIG))
         view = view[written:]
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _set_aside(path: Path) -> Path | None:

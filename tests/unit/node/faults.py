@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -90,6 +90,10 @@ class FaultyStorage:
     def put(self, digest: bytes, content: bytes) -> None:
         problem = StorageProblem("the disk is full")
         self.plan.do("storage.put", lambda: self.inner.put(digest, content), problem)
+
+    def put_all(self, objects: Sequence[tuple[bytes, bytes]]) -> None:
+        for digest, content in objects:
+            self.put(digest, content)
 
     def get(self, digest: bytes) -> bytes:
         return self.inner.get(digest)

@@ -343,15 +343,16 @@ def test_every_entry_is_taken_in_once_however_often_it_is_killed(place, monkeypa
 def test_every_statement_is_sealed_once_and_stored_however_often_it_is_killed(place, monkeypatch):
     place.run(observed(), produced(), used())
     place.write(collected(), b"\xff")
-    real = place.storage.put
+    real = place.storage.put_all
 
     def work(countdown: Countdown) -> None:
-        def put(digest: bytes, content: bytes) -> None:
-            countdown.tick()
-            real(digest, content)
+        def put_all(objects: Any) -> None:
+            for each in objects:
+                countdown.tick()
+                real([each])
             countdown.tick()
 
-        monkeypatch.setattr(place.storage, "put", put)
+        monkeypatch.setattr(place.storage, "put_all", put_all)
         watch(monkeypatch, countdown)
         place.seal()
 
@@ -377,7 +378,7 @@ def test_every_statement_is_sealed_once_and_stored_however_often_it_is_killed(pl
 
 def test_a_record_is_in_storage_before_its_intent_is_in_the_outbox(place, monkeypatch):
     place.run()
-    monkeypatch.setattr(place.storage, "put", lambda digest, content: os._exit(1))
+    monkeypatch.setattr(place.storage, "put_all", lambda objects: os._exit(1))
     child = os.fork()
     if child == 0:
         place.seal()

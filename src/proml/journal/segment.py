@@ -88,8 +88,10 @@ class Segment:
         """
         frames, size, chain = self._good
         content, chain = encode_frame(payload, chain)
-        _write_whole(self.fd, content)
-        size += len(content)
+        length = len(content)
+        if os.write(self.fd, content) != length:  # as _write_whole; a call more would show
+            raise _no_room()
+        size += length
         self._good = (frames + 1, size, chain)
         return frames, size
 
@@ -153,5 +155,9 @@ class Segment:
 
 def _write_whole(fd: int, content: bytes) -> None:
     if os.write(fd, content) != len(content):
-        # What the kernel means by taking a part: the disk, a quota or the limit on file sizes is reached.
-        raise OSError(ENOSPC, os.strerror(ENOSPC))
+        raise _no_room()
+
+
+def _no_room() -> OSError:
+    # What the kernel means by taking a part: the disk, a quota or the limit on file sizes is reached.
+    return OSError(ENOSPC, os.strerror(ENOSPC))

@@ -12,39 +12,33 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from statistics import median
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import PackageLoader
 from markupsafe import Markup
 
 from proml.core.digest import hexed, sha256
 from proml.core.verdict import Check, Verdict
 from proml.export import lanes, lifecycle_diagram, svg
-from proml.export.canvas import Drawing, drawing_rules
+from proml.export.canvas import Drawing
 from proml.export.markup import own
-from proml.export.palette import kind_class, properties, with_fallbacks
 from proml.export.report_view import CheckView, LifecycleFigure, Report, VerdictView
-from proml.export.signs import SIGNS, kind_sign, sign
+from proml.export.templating import environment, page_rules
 from proml.export.view import TimelineStep
-from proml.export.visible import short_id, visible
-from proml.export.wording import counted, duration, moment, time_of
+from proml.export.wording import counted
 
 # What the paper measured on Ropsten (arXiv 2206.10110): seconds to one block and to twelve.
 PAPER_FIRST_BLOCK, PAPER_FINAL = 16.0, 150.0
 # Wider drawings are scrolled rather than shrunk.
 _WIDEST_SHRUNK = 1600
-# Of a longer text a page shows the beginning; nobody reads more, and it would bury the rest.
-_LONGEST_TEXT = 1_000
 
 
 def render(report: Report) -> str:
     """The page, UTF-8 text."""
-    rules = _rules()
+    rules = page_rules()
     digest = base64.b64encode(sha256(rules.encode())).decode("ascii")
     return (
-        _environment()
+        environment(PackageLoader("proml.export"))
         .get_template("report.html")
         .render(
             report=report,
@@ -165,46 +159,3 @@ def _check_names(verdicts: Iterable[VerdictView]) -> list[tuple[int, str]]:
     """The columns of the table of verdicts: every check that occurs, by number."""
     names = {check.number: check.name for verdict in verdicts for check in verdict.checks}
     return sorted(names.items())
-
-
-@cache
-def _rules() -> Markup:
-    page = (files(__package__) / "templates" / "report.css").read_text(encoding="utf-8")
-    return own(properties(":root") + drawing_rules() + with_fallbacks(page))
-
-
-def _icon(name: str, style: str = "") -> Markup:
-    return sign(SIGNS[name], 0, 0, 16, style)
-
-
-def _kind_icon(kind: str) -> Markup:
-    return sign(kind_sign(kind), 0, 0, 16, kind_class(kind))
-
-
-def _shown(value: object) -> object:
-    """What the template may print: markup of this program as it is, all else made visible."""
-    return value if isinstance(value, Markup) else visible(str(value), _LONGEST_TEXT)
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("proml.export"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_shown,
-    )
-    environment.globals |= {"icon": _icon, "kind_icon": _kind_icon}
-    environment.filters |= {
-        "moment": moment,
-        "time_of": time_of,
-        "duration": duration,
-        "short_id": short_id,
-        "kind_class": kind_class,
-        "spaced": lambda text: text.replace("_", " "),
-        "counted": counted,
-    }
-    return environment

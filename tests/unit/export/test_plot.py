@@ -1,7 +1,7 @@
 """Plots of metrics: nothing lost that a reader would look for, nothing a name can break."""
 
 import math
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def paths(document: str) -> list[str]:
-    root = ElementTree.fromstring(document)
+    root = ET.fromstring(document)
     return [each.get("d", "") for each in root.iter(f"{SVG}path") if each.get("class") == "pm-curve"]
 
 
@@ -56,7 +56,7 @@ def test_several_runs_have_a_legend_and_each_its_own_look():
     assert all(name in document for name in names)
     looks = {
         (each.get("class"), each.find(f"{SVG}path").get("stroke-dasharray"))
-        for each in ElementTree.fromstring(document).iter(f"{SVG}g")
+        for each in ET.fromstring(document).iter(f"{SVG}g")
         if each.find(f"{SVG}text") is not None and each.get("class")
     }
     assert len(looks) == 7
@@ -65,7 +65,7 @@ def test_several_runs_have_a_legend_and_each_its_own_look():
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_hostile_name_stays_text(text):
     document = drawing(text, [Series(text, ((0.0, 1.0), (1.0, 2.0))), Series("b", ())]).document()
-    tags = {each.tag for each in ElementTree.fromstring(document).iter()}
+    tags = {each.tag for each in ET.fromstring(document).iter()}
     assert tags <= {f"{SVG}{name}" for name in ("svg", "title", "desc", "style", "rect", "text", "g", "path")}
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any
 
 import orjson
@@ -17,11 +18,12 @@ from proml.capture.run import Run
 from proml.cli.terminal import ask_passphrase, busy, emit_json, safe, say, short, table
 from proml.config import load
 from proml.core.digest import hexed, unhexed
-from proml.errors import NotFound, UsageProblem
+from proml.errors import NotFound, ProMLError, UsageProblem
 from proml.node.outbox import DONE, Intent
 from proml.node.participant import Content, Participant, Target
 from proml.node.publisher import Published
 from proml.node.targets import artefact_meant
+from proml.node.watching import publish_until
 
 REFUSED_EXIT = 6
 NOT_FOUND_EXIT = 127
@@ -130,6 +132,9 @@ def push(
         bool,
         typer.Option("--start-over", help="Although the outbox is empty and the key has written before."),
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on with what is recorded from now on, until Ctrl-C.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Take everything recorded here to the ledger, and say what became of each item.
@@ -139,7 +144,12 @@ def push(
 
         proml push
     """
-    return _push(Participant.open(passphrase=ask_passphrase), as_json, start_over)
+    me = Participant.open(passphrase=ask_passphrase)
+    if not watch:
+        return _push(me, as_json, start_over)
+    if start_over:
+        raise UsageProblem("--start-over is for one push", "`proml push --start-over` first, then --watch")
+    return _watch(me, as_json)
 
 
 @exec_command.command(context_settings={"allow_interspersed_args": False})
@@ -249,6 +259,23 @@ def _push(me: Participant, as_json: bool, start_over: bool = False) -> int:
             listed = safe(", ".join(names))
             say(f"note: {safe(item)} rests on what nobody registered, and no recall reaches it: {listed}")
     return 0 if all(intent.state == DONE for intent in published.settled) else REFUSED_EXIT
+
+
+def _watch(me: Participant, as_json: bool) -> int:
+    """Publish as it comes, a line for each item, until Ctrl-C or SIGTERM."""
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+
+    def told(intent: Intent) -> None:
+        why = f": {intent.reason}" if intent.reason else ""
+        emit_json(_intent_document(intent)) if as_json else say(safe(f"{intent.state} {intent.label}{why}"))
+
+    def alarmed(problem: ProMLError) -> None:
+        sys.stderr.write(f"proml: {problem.message}\n")
+
+    publish_until(me, stop, told, alarmed)
+    return 0
 
 
 def _show_push(published: Published) -> None:

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from proml.core.frame import Reach
 from proml.errors import Busy, StorageProblem
@@ -322,13 +322,8 @@ def open_outbox(path: Path, patience: float = PATIENCE_SECONDS) -> Iterator[Outb
         Busy: another process has it open, and still had it after the patience.
         StorageProblem: the file is damaged, of another version, or cannot be written.
     """
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = path.with_suffix(".lock").open("w")
-    except OSError as error:
-        raise StorageProblem(f"the outbox {path} cannot be used: {error.strerror}") from error
-    with lock:
-        _lock(lock, path, patience)
+    otherwise = f"another process is publishing from {path.parent.parent}"
+    with locked(path.with_suffix(".lock"), otherwise, patience):
         try:
             connection = _connect(path)
         except sqlite3.Error as error:
@@ -349,20 +344,36 @@ def _problem(path: Path, what: str, error: sqlite3.Error) -> StorageProblem:
     return StorageProblem(f"the outbox {path} cannot be {what}: {error}", hint)
 
 
-def _lock(lock: TextIO, path: Path, patience: float) -> None:
+@contextmanager
+def locked(path: Path, otherwise: str, patience: float) -> Iterator[None]:
+    """Hold a lock file for as long as the block lasts; the system frees it when the process ends, however.
+
+    Args:
+        path: the file, which is made and stays.
+        otherwise: what is the matter when another process holds it.
+        patience: seconds to wait for that.
+
+    Raises:
+        Busy: another process held it all the time.
+        StorageProblem: the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = path.open("w")
+    except OSError as error:
+        raise StorageProblem(f"the outbox {path} cannot be used: {error.strerror}") from error
     deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise Busy(
-                    f"another process is publishing from {path.parent.parent}",
-                    "wait for it, or look for it with ps",
-                ) from None
-            time.sleep(LOCK_POLL_SECONDS)
-        else:
-            return
+    with lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise Busy(otherwise, "wait for it, or look for it with ps") from None
+                time.sleep(LOCK_POLL_SECONDS)
+            else:
+                break
+        yield
 
 
 def _connect(path: Path) -> sqlite3.Connection:

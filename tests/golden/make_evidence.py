@@ -43,15 +43,15 @@ class Maker:
         slots = slots_of(grounds.chronicle, scope, anchor_chains(old.events))
         return replace(old, tip=grounds.tip, proof=self.ledger.prove(slots, grounds.tip.number))
 
-    def case(self, name: str, evidence: Evidence, text: str) -> None:
-        """A file and what must come of it."""
+    def case(self, name: str, evidence: Evidence, text: str | None) -> None:
+        """A file and what must come of it; `text` is what the bytes in hand say, None for none in hand."""
         (FOLDER / f"{name}.json").write_bytes(evidence.content)
         pins = Pins(self.ledger.terms, evidence.tip.hash, PROFILES)
-        verdict = check_evidence(evidence.content, pins, shipped(), digest(text))
+        verdict = check_evidence(evidence.content, pins, shipped(), digest(text) if text else None)
         case: dict[str, Any] = {
             "file": f"{name}.json",
             "block": hexed(evidence.tip.hash),
-            "digest": hexed(digest(text)),
+            "digest": hexed(digest(text)) if text else None,
             "conclusion": verdict.conclusion.value,
             "outcomes": [check.outcome.value for check in verdict.checks],
         }
@@ -80,6 +80,8 @@ def main() -> None:
         maker.case("valid", genuine, "model")
         maker.case("disclosed", maker.evidence(model, choice=enough), "model")
         maker.case("unproven", maker.evidence(model, prover=None), "model")
+        single = maker.world.batch_of(observed).prove(1)
+        maker.case("single", maker.evidence(run, choice=enough, batches=False, singles=(single,)), None)
         maker.case("private", maker.evidence(data, choice=enough), "data")
         maker.case("other-bytes", maker.evidence(data), "altered data")
         before = genuine

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from tests.golden.second_json import EXACT, Json, canonical, fixed, need, read, whole
 from tests.golden.second_ledger import keccak, lifecycle, lifecycle_id, sha, shown, unshown, words
-from tests.golden.second_reader import batch, disclosure, leaf, sealed_record
+from tests.golden.second_reader import batch, disclosure, leaf, proof, sealed_record
 
 MOST = 67_108_864
 BODY = "type version terms focus tip blocks events lifecycles organisations records batches proof"
@@ -54,7 +54,8 @@ def body_of(content: bytes) -> dict:
     need(content[:13] == b'{"digest":"0x' and content[77:90] == b'","evidence":', "no envelope")
     need(content[-1:] == b"}" and len(content) > 90, "no end")
     need(content[13:77] == hashlib.sha256(content[90:-1]).hexdigest().encode(), "damaged")
-    return fixed(read(content[90:-1], MOST), BODY, "proml/evidence")
+    body = read(content[90:-1], MOST)
+    return fixed(body, BODY + " singles" * ("singles" in body), "proml/evidence")
 
 
 def check_block(block: Json) -> dict:
@@ -332,12 +333,33 @@ def check_surplus(body: dict, steps: list, anchors: dict[int, bytes]) -> None:
         batch(canonical(entry))
         digests.append(shown(sha(canonical(entry))))
     need(len(set(digests)) == len(digests) and set(digests) <= named, "a batch that nothing names")
+    check_singles(body, records, steps, digests)
     profiles = []
     for entry in body["organisations"]:
         fixed(entry, "number name salt")
         profiles.append(entry["number"])
         leaf(unshown(entry["salt"]) + canonical(["name", entry["name"]]))
     need(profiles == sorted(set(profiles)), "organisations out of order")
+
+
+def check_singles(body: dict, records: dict, steps: list, digests: list[str]) -> None:
+    """Single observations of the focus, of batches that are not in the file."""
+    if "singles" not in body:
+        return
+    need(isinstance(body["singles"], list) and body["singles"], "singles are no array, or empty")
+    named = {
+        (entry["root"], entry["count"])
+        for artefact, _, record, _ in steps
+        if artefact == unshown(body["focus"])
+        for entry in records.get(record, {}).get("observations", [])
+        if entry["batch"] not in digests
+    }
+    places = []
+    for single in body["singles"]:
+        need(isinstance(single, dict) and (single.get("root"), single.get("count")) in named, "of no batch")
+        index, _ = proof(canonical(single), (unshown(single["root"]), single["count"]))
+        places.append((single["root"], index))
+    need(len(set(places)) == len(places), "one observation twice")
 
 
 def slots(story: Story) -> Iterable[tuple[str, Iterable[bytes | int]]]:

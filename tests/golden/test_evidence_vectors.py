@@ -42,7 +42,8 @@ def profiles() -> dict[int, Profile]:
 
 def ours(content: bytes, case: dict[str, Any]) -> Verdict | None:
     try:
-        return check_evidence(content, pins(case), shipped(), unhexed(case["digest"]))
+        digest = unhexed(case["digest"]) if case["digest"] else None
+        return check_evidence(content, pins(case), shipped(), digest)
     except (RecordInvalid, WrongLedger):
         return None
 
@@ -103,11 +104,12 @@ def altered(body: dict[str, Any], path: tuple[Any, ...]) -> bytes:
     return b'{"digest":"%s","evidence":%s}' % (hexed(sha256(raw)).encode(), raw)
 
 
-def test_what_one_reader_refuses_the_other_does_not_call_valid() -> None:
-    case = next(case for case in CASES if case["file"] == "valid.json")
+@pytest.mark.parametrize("name", ["valid.json", "single.json"])
+def test_what_one_reader_refuses_the_other_does_not_call_valid(name: str) -> None:
+    case = next(case for case in CASES if case["file"] == name)
     body = json.loads((FOLDER / case["file"]).read_bytes())["evidence"]
     stricter = set()
-    for path in list(leaves(body))[::3]:  # the second reader is short rather than quick
+    for path in list(leaves(body))[::4]:  # the second reader is short rather than quick
         content = altered(body, path)
         verdict, found = ours(content, case), theirs(content)
         if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -227,6 +228,9 @@ def show_verdict(verdict: Verdict) -> None:
         for each in verdict.deeds
     ]
     table(("step", "action", "by", "when", ""), steps)
+    for single in verdict.singles:
+        place = f"observation {single.index + 1} of {single.count} under {short(single.root)}"
+        say(f"{place}: {safe(json.dumps(dict(single.observation), ensure_ascii=False))}")
     say("")
     rows = [(each.number, each.name, Markup(SIGNS[each.outcome]), each.reason) for each in verdict.checks]
     table(("no.", "check", "outcome", "because"), rows)

@@ -21,6 +21,7 @@ from typing import Any
 
 from proml.core.digest import hexed
 from proml.core.event import Block
+from proml.core.proof import Proof
 
 BYTES, RECORDS, HEAD, LEGAL, ACTORS, INPUTS, RECALL, FINAL, OBSERVATIONS = range(1, 10)
 NAMES: Mapping[int, str] = {
@@ -255,6 +256,7 @@ class Verdict:
         tip: the newest block that was known; nothing later is in the verdict.
         grounds: `ledger`, or `evidence file 0x…` with the SHA-256 of the file.
         notes: what changes no outcome and people should know.
+        singles: observations that were proven by themselves, each under a batch that check 9 is about.
     """
 
     question: str
@@ -265,6 +267,7 @@ class Verdict:
     tip: Block
     grounds: str
     notes: tuple[str, ...] = ()
+    singles: tuple[Proof, ...] = ()
 
     @property
     def conclusion(self) -> Conclusion:
@@ -293,6 +296,7 @@ class Verdict:
             "steps": [deed.document() for deed in self.deeds],
             "twins": [twin.document() for twin in self.twins],
             "notes": list(self.notes),
+            "observations": [single.document() for single in self.singles],
         }
 
 

@@ -22,7 +22,7 @@ from proml.core.event import Block, Event, Placed
 from proml.core.lifecycle import Lifecycle
 from proml.core.lifecycle_file import read_lifecycle
 from proml.core.patricia import StateProof
-from proml.core.proof import ObservationBatch, open_batch
+from proml.core.proof import ObservationBatch, Proof, open_batch, read_proof
 from proml.core.record import SealedRecord, open_sealed, read_disclosure
 from proml.errors import LedgerProblem, LifecycleInvalid, RecordInvalid
 from proml.interfaces import Terms
@@ -38,6 +38,8 @@ _MEMBERS = {
     "type", "version", "terms", "focus", "tip", "blocks", "events", "lifecycles", "organisations", "records",
     "batches", "proof",
 }  # fmt: skip
+SINGLES = "singles"
+"""The one member that may be missing: only a file about single observations has it."""
 _TERMS = {"chain_id", "genesis", "contract", "deployed", "code", "finality"}
 _BLOCK = {"number", "hash", "time"}
 _EVENT = {"block", "index", "transaction", "topics", "data"}
@@ -78,6 +80,7 @@ class Evidence:
         records: whole, or the fields its maker chose to show.
         batches: of observations.
         proof: of what the ledger holds at `tip`, None when there is none.
+        singles: single observations of the focus, each proven by itself.
     """
 
     terms: Terms
@@ -89,6 +92,7 @@ class Evidence:
     records: tuple[SealedRecord | Shown, ...]
     batches: tuple[ObservationBatch, ...] = ()
     proof: StateProof | None = None
+    singles: tuple[Proof, ...] = ()
 
     @property
     def content(self) -> bytes:
@@ -109,7 +113,8 @@ class Evidence:
     def _document(self) -> dict[str, Any]:
         terms = self.terms
         blocks = {placed.block.number: placed.block for placed in self.events}
-        return {
+        singles = {SINGLES: [proof.document() for proof in self.singles]} if self.singles else {}
+        return singles | {
             "type": EVIDENCE_TYPE,
             "version": VERSION,
             "terms": {
@@ -192,7 +197,7 @@ def read_evidence(content: bytes) -> Evidence:
     body = parse(content[_ENVELOPE_BYTES:-1], "the evidence", MAX_BYTES)
     if not is_of_type(body, EVIDENCE_TYPE, VERSION):
         raise RecordInvalid("not evidence of version 1", "a newer ProML may have written it")
-    _exactly(body, _MEMBERS, "evidence")
+    _exactly(body, _MEMBERS | {SINGLES} if SINGLES in body else _MEMBERS, "evidence")
     terms = _exactly(body["terms"], _TERMS, "terms")
     blocks = {block.number: block for block in _each(body, "blocks", _block)}
     if list(blocks) != sorted(blocks) or len(blocks) != len(body["blocks"]):
@@ -218,6 +223,7 @@ def read_evidence(content: bytes) -> Evidence:
         records=_each(body, "records", _record),
         batches=_each(body, "batches", lambda value: open_batch(canonical(value))),
         proof=_proof(body["proof"]),
+        singles=_singles(body) if SINGLES in body else (),
     )
 
 
@@ -274,6 +280,21 @@ def _record(value: Any) -> SealedRecord | Shown:
     if not isinstance(value["disclosure"], dict):
         raise RecordInvalid("a disclosure is an object")
     return Shown(value["disclosure"], unhexed(value["subject_salt"]) if "subject_salt" in value else None)
+
+
+def _singles(body: Mapping[str, Any]) -> tuple[Proof, ...]:
+    singles = _each(body, SINGLES, _single)
+    places = [(single.root, single.index) for single in singles]
+    if not singles or len(set(places)) != len(places):
+        raise RecordInvalid("the evidence proves no single observation, or one of them twice")
+    return singles
+
+
+def _single(value: Any) -> Proof:
+    proof = read_proof(value if isinstance(value, dict) else {})
+    if not proof.holds():
+        raise RecordInvalid("the evidence has an observation whose path does not lead to its root")
+    return proof
 
 
 def _proof(value: Any) -> StateProof | None:

@@ -10,7 +10,7 @@ from proml.core.digest import ZERO, unhexed
 from proml.core.event import Acted, Anchored, Approved, Placed, Refused, Registered
 from proml.core.lifecycle import Lifecycle
 from proml.core.patricia import StateProof
-from proml.core.proof import ObservationBatch
+from proml.core.proof import ObservationBatch, Proof
 from proml.core.record import SealedRecord, disclose, subject_salt
 from proml.errors import NotFound
 from proml.interfaces import Storage
@@ -36,11 +36,13 @@ class Showing:
         choice: what to show of each record.
         batches: whether to add the observations of the records shown.
         prover: where to get the proof of what the ledger holds, None to do without.
+        singles: single observations of the artefact that the file shall prove.
     """
 
     choice: Choice = lambda _: None
     batches: bool = False
     prover: Prover | None = None
+    singles: tuple[Proof, ...] = ()
 
 
 def enough(_: bytes) -> Sequence[str]:
@@ -101,6 +103,7 @@ def make_evidence(
         },
         records=tuple(records),
         batches=tuple(batches.values()),
+        singles=showing.singles,
     )
     if showing.prover is None:
         return evidence

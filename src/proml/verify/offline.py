@@ -13,7 +13,7 @@ contradicts itself in form, is refused; one that contradicts its own proof is `i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from proml.core.chronicle import Chronicle
@@ -91,9 +91,13 @@ class FiledRecords:
     faults: Sequence[str] = ()
 
     def __init__(
-        self, records: Mapping[bytes, KeptRecord], batches: Mapping[bytes, ObservationBatch]
+        self,
+        records: Mapping[bytes, KeptRecord],
+        batches: Mapping[bytes, ObservationBatch],
+        asks_singles: bool,
     ) -> None:
         """By commitment, and by the SHA-256 of their stored bytes."""
+        self.asks_singles = asks_singles
         self._records = records
         self._batches = batches
 
@@ -140,6 +144,7 @@ def check_evidence(
     batches = {sha256(batch.content): batch for batch in evidence.batches}
     _refuse_surplus(evidence, chronicle, scope, kept)
     _refuse_surplus_batches(evidence, scope, chronicle, kept, batches)
+    _refuse_surplus_singles(evidence, chronicle, kept, batches)
     proven = prove(evidence, chronicle, scope)
     grounds = EvidenceGrounds(
         chronicle=chronicle,
@@ -154,7 +159,12 @@ def check_evidence(
         pinned=_is_pinned(evidence, pins),
     )
     every = {each.table.id: each for each in (*evidence.lifecycles, *lifecycles)}
-    return judge(grounds, FiledRecords(kept, batches), tuple(every.values()), ById(evidence.focus, digest))
+    records = FiledRecords(kept, batches, bool(evidence.singles))
+    verdict = judge(grounds, records, tuple(every.values()), ById(evidence.focus, digest))
+    if not evidence.singles:
+        return verdict
+    question = f"are these observations of {verdict.question}"
+    return replace(verdict, question=question, singles=evidence.singles)
 
 
 # --- what the file proves -------------------------------------------------------------------
@@ -184,6 +194,8 @@ def _notes(evidence: Evidence, pins: Pins) -> tuple[str, ...]:
     unpinned = sorted(set(evidence.profiles) - set(pins.profiles))
     if unpinned:
         notes.append(f"names of organisations are the file's word: {', '.join(map(str, unpinned))}")
+    if evidence.singles:
+        notes.append("of its observations only those shown here were looked at; the anchors of all stand")
     return tuple(notes)
 
 
@@ -259,3 +271,24 @@ def _refuse_surplus_batches(
     }
     if not observers.issuperset(anchoring):
         raise RecordInvalid("the evidence has anchors of an organisation whose observations it does not name")
+
+
+def _refuse_surplus_singles(
+    evidence: Evidence,
+    chronicle: Chronicle,
+    kept: Mapping[bytes, KeptRecord],
+    batches: Mapping[bytes, ObservationBatch],
+) -> None:
+    """An observation by itself belongs to a batch that a record of the focus names and the file has not."""
+    records = (kept.get(each.step.record) for each in chronicle.histories[evidence.focus])
+    named = {
+        (unhexed(entry["root"]), entry["count"])
+        for record in records
+        for entry in (record.fields.get("observations", ()) if record else ())
+        if unhexed(entry["batch"]) not in batches
+    }
+    if not named.issuperset((single.root, single.count) for single in evidence.singles):
+        raise RecordInvalid(
+            "the evidence proves an observation of no batch that the artefact's records in it name, or of "
+            "one that it has whole"
+        )

@@ -145,7 +145,8 @@ def _part(entry: Mapping[str, Any]) -> str:
 def check_observations(inquiry: Inquiry, step: Step, kept: KeptRecord | None) -> None:
     """9, of one step: each batch its record names was anchored by the same organisation, and is whole.
 
-    Upstream neither a record nor a batch that cannot be had is missed.
+    Upstream neither a record nor a batch that cannot be had is missed; nor a batch where the question is
+    about single observations.
     """
     if kept is None or "observations" in kept.hidden:
         if step.artefact == inquiry.focus:
@@ -172,7 +173,7 @@ def _check_batch(inquiry: Inquiry, step: Step, entry: Mapping[str, Any]) -> None
     try:
         batch = inquiry.records.batch(unhexed(entry["batch"]))
     except NotFound:
-        if artefact == inquiry.focus:
+        if artefact == inquiry.focus and not inquiry.records.asks_singles:
             text = f"names observations {root}, which are not to be had; their anchor stands"
             inquiry.missing(OBSERVATIONS, text, artefact, step)
         return

@@ -104,6 +104,11 @@ class Records(Protocol):
         """What was found wrong with copies that were then passed over."""
         ...
 
+    @property
+    def asks_singles(self) -> bool:
+        """Whether single observations are in question, and so no whole batch is missed."""
+        ...
+
 
 def kept_or_none(records: Records, commitment: bytes) -> KeptRecord | None:
     """A record if it can be had. What hinders that is said where the step itself is checked."""
@@ -115,6 +120,8 @@ def kept_or_none(records: Records, commitment: bytes) -> KeptRecord | None:
 
 class StoredRecords:
     """Records out of storages, asked in order. Trusts none of them: every byte is checked here again."""
+
+    asks_singles = False
 
     def __init__(self, storages: Sequence[Storage]) -> None:
         self._storages = storages

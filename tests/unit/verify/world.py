@@ -17,11 +17,11 @@ from proml.contracts.consent import consent_digest
 from proml.core.artefact import artefact_id
 from proml.core.call import AddKeyCall, AnchorCall, BatchCall, Founder, RevokeKeyCall, StepCall
 from proml.core.consortium import role_mask
-from proml.core.digest import ZERO, hexed, sha256
+from proml.core.digest import ZERO, hexed, sha256, unhexed
 from proml.core.event import Block, Input, Placed
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Lifecycle
-from proml.core.proof import ObservationBatch
+from proml.core.proof import ObservationBatch, open_batch
 from proml.core.proposal import Governance
 from proml.core.record import is_named, seal, subject_commitment
 from proml.core.verdict import Outcome, Verdict
@@ -221,6 +221,10 @@ class World:
         self.storage.put(name, batch.content)
         self.send(self.signers[who], BatchCall((AnchorCall(batch.root, count),), ()))
         return {"root": hexed(batch.root), "count": count, "batch": hexed(name)}
+
+    def batch_of(self, entry: Mapping[str, Any]) -> ObservationBatch:
+        """The batch behind what `observe` returned."""
+        return open_batch(self.storage.get(unhexed(entry["batch"])))
 
     def add_key(self, who: int, name: str) -> LocalSigner:
         """One more key of an organisation, with every scope."""

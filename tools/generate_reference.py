@@ -22,6 +22,7 @@ from proml.cli.main import EXIT_CODES, SECTIONS
 from proml.config import SETTINGS, VARIABLES, Config
 from proml.core.consortium import ROLES, SCOPES, role_names
 from proml.core.lifecycle import Lifecycle, Rule, kind_tag
+from proml.core.lifecycle_words import conditions
 from proml.core.refusal import Reason
 from proml.lifecycles import shipped
 
@@ -126,6 +127,7 @@ def _lifecycle(lifecycle: Lifecycle) -> Iterator[str]:
         states = [each for number, each in enumerate(lifecycle.states) if mask >> number & 1]
         yield f"- {name}: {_codes(states)}"
     yield ""
+    kinds = {kind_tag(each.kind): each.kind for each in shipped()}
     moves: dict[tuple[int, int], list[Rule]] = {}
     for rule in table.rules:
         moves.setdefault((rule.action, rule.following), []).append(rule)
@@ -135,30 +137,11 @@ def _lifecycle(lifecycle: Lifecycle) -> Iterator[str]:
             _codes(lifecycle.state_name(rule.state) for rule in rules),
             f"`{lifecycle.state_name(following)}`",
             _codes(role_names(rules[0].roles)),
-            "; ".join(_conditions(lifecycle, rules[0])),
+            "; ".join(conditions(lifecycle, rules[0], kinds)),
         )
         for (action, following), rules in moves.items()
     ]
     yield from _table(("action", "from", "to", "by a", "only if"), rows)
-
-
-def _conditions(lifecycle: Lifecycle, rule: Rule) -> Iterator[str]:
-    kinds = {kind_tag(each.kind): each.kind for each in shipped()}
-    if rule.custodian:
-        yield "the organisation is the custodian"
-    performers = ["registered it", *(f"did the {duty}" for duty in lifecycle.duties)]
-    for bit, done in enumerate(performers):
-        if rule.differs >> bit & 1:
-            yield f"another organisation {done}"
-    if rule.approve:
-        yield "the key has the scope `approve`"
-    if rule.subject:
-        yield "it names bytes"
-    if rule.least_inputs:
-        kind = f" `{kinds[rule.input_kind]}`" if rule.input_kind else ""
-        yield f"at least {rule.least_inputs}{kind} among its inputs"
-    if rule.inputs_usable:
-        yield "its inputs are usable"
 
 
 def _python() -> Iterator[str]:

@@ -78,6 +78,11 @@ class Config:
         return self.folder / "storage"
 
     @property
+    def lifecycles(self) -> Path:
+        """Folder of the lifecycles that did not come with ProML."""
+        return self.folder / "lifecycles"
+
+    @property
     def chain(self) -> Path:
         """Folder of the embedded chain, where this project is the one that has it."""
         return self.folder / CHAIN

@@ -24,7 +24,10 @@ from tests.docs.transcript import blocks
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 GENERATED = DOCS / "reference.md"
-WRITTEN = (ROOT / "README.md", DOCS / "tutorial.md", DOCS / "concepts.md", DOCS / "operating.md")
+WRITTEN = (
+    ROOT / "README.md",
+    *(DOCS / f"{page}.md" for page in ("tutorial", "concepts", "operating", "lifecycles")),
+)
 PAGES = sorted(
     path
     for path in (

@@ -13,7 +13,7 @@ from proml.capture.run import subject_of
 from proml.cli.terminal import Markup, Progress, busy, emit_json, safe, say, short, table, write_whole
 from proml.core.digest import hexed, unhexed
 from proml.core.verdict import Conclusion, Outcome, Verdict
-from proml.errors import NotFound, ProMLError, RecordInvalid, UsageProblem
+from proml.errors import NotFound, ProjectMissing, ProMLError, RecordInvalid, UsageProblem
 from proml.lifecycles import shipped
 from proml.node.exchange import evidence_of, receive
 from proml.node.gatekeeping import Policy, decide
@@ -246,19 +246,27 @@ def show_verdict(verdict: Verdict) -> None:
 
 def _verify_offline(digest: bytes | None, evidence: Path, ledger: Path | None, block: str | None) -> Verdict:
     """Check an evidence file with what is pinned: a ledger file given, else the project's, if any."""
-    pinned = read_ledger_file(ledger) if ledger else _own_ledger_file()
+    me = _own_project()
+    pinned = read_ledger_file(ledger) if ledger else _own_ledger_file(me)
     try:
         trusted = unhexed(block) if block else None
     except RecordInvalid as error:
         raise UsageProblem(f"--block {error.message}") from None
     pins = Pins(pinned.terms, trusted, pinned.profiles) if pinned else Pins(block=trusted)
-    return check_evidence(_content(evidence), pins, shipped(), digest)
+    return check_evidence(_content(evidence), pins, me.lifecycles if me else shipped(), digest)
 
 
-def _own_ledger_file() -> LedgerFile | None:
+def _own_project() -> Participant | None:
     try:
-        return Participant.open().ledger_file
-    except ProMLError:  # no project, or one without a ledger: the file is then checked on its own
+        return Participant.open()
+    except ProjectMissing:  # the file is then checked on its own
+        return None
+
+
+def _own_ledger_file(me: Participant | None) -> LedgerFile | None:
+    try:
+        return me.ledger_file if me else None
+    except ProMLError:  # none, or one that cannot be read
         return None
 
 

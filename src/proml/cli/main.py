@@ -77,6 +77,7 @@ SECTIONS: dict[str, dict[str, Command]] = {
     "Ledger": {
         "ledger": Command("ledger", "up, down, status, found, join: the chain and the consortium on it"),
         "consortium": Command("consortium", "The members, their roles and their keys"),
+        "lifecycle": Command("lifecycle", "check, list, show, diff, add: which steps exist and who may"),
         "key": Command("key", "new, list, show, add, revoke: this participant's keys"),
     },
 }

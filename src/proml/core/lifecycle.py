@@ -6,7 +6,7 @@ The two are tied together by the lifecycle's id, which covers the digest of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -234,24 +234,31 @@ def admission_problem(
 
     Not checked, there as here: that a state can be reached, that a rule can ever be met.
     """
+    return next((text for _, text in admission_problems(table, states, actions)), None)
+
+
+def admission_problems(
+    table: Table, states: tuple[str, ...] = _STATE_NUMBERS, actions: tuple[str, ...] = _ACTION_NUMBERS
+) -> Iterator[tuple[int | None, str]]:
+    """Every reason for `admission_problem`, with the place of the rule it is about, None for the whole."""
     if not 1 <= len(table.rules) <= MAX_RULES:
-        return f"a lifecycle has 1 to {MAX_RULES} transitions, not {len(table.rules)}"
+        yield None, f"a lifecycle has 1 to {MAX_RULES} transitions, not {len(table.rules)}"
     if not 0 < table.kind < 2**32:
-        return "the kind has no tag"
+        yield None, "the kind has no tag"
     if table.usable & (table.recalled | 1):
-        return "a recalled state, or none, cannot be usable"
+        yield None, "a recalled state, or none, cannot be usable"
     seen: set[tuple[int, int]] = set()
-    for rule in table.rules:
+    for place, rule in enumerate(table.rules):
         if rule.state >= MAX_STATES or rule.following >= MAX_STATES or not 1 <= rule.action <= MAX_ACTIONS:
-            return f"a transition from state {rule.state} by action {rule.action} is out of range"
+            yield place, f"a transition from state {rule.state} by action {rule.action} is out of range"
+            continue
         where = f"{actions[rule.action - 1]!r} in {states[rule.state]!r}"
         if (rule.state, rule.action) in seen:
-            return f"two transitions for {where}"
+            yield place, f"two transitions for {where}"
         seen.add((rule.state, rule.action))
         problem = _rule_problem(table, rule)
         if problem:
-            return f"{where} {problem}"
-    return None
+            yield place, f"{where} {problem}"
 
 
 def _rule_problem(table: Table, rule: Rule) -> str | None:

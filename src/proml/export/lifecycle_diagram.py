@@ -245,6 +245,8 @@ def _conditions(lifecycle: Lifecycle, move: _Move) -> str:
     words += ["at least one input"] if rule.least_inputs == 1 else []
     words += ["inputs must be usable"] if rule.inputs_usable else []
     words += ["needs a key with the scope to approve"] if rule.approve else []
+    if rule.approvals:
+        words.append(f"needs {rule.approvals} approvals by {', '.join(role_names(rule.approver_roles))}")
     return "; ".join(words)
 
 

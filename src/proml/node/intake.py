@@ -294,9 +294,12 @@ class Intake:
         at: float,
         salt: bytes | None = None,
     ) -> int:
+        artefact = unhexed(story["artefact"])
+        # By now the members may have admitted another lifecycle of runs; this one keeps its own.
+        lifecycle = self._view.lifecycle_for("run", action) if salt else self._sealer.lifecycle_of(artefact)
         statement = Statement(
-            artefact=unhexed(story["artefact"]),
-            lifecycle=self._view.lifecycle_for("run"),
+            artefact=artefact,
+            lifecycle=lifecycle,
             action=action,
             name=story["name"],
             salt=salt,
@@ -330,7 +333,7 @@ class Intake:
         }
         salt = unhexed(draft.salt) if draft.salt else None
         if salt is not None:
-            artefact, lifecycle = self._view.id_of(salt), self._view.lifecycle_for(draft.kind)
+            artefact, lifecycle = self._view.id_of(salt), self._view.lifecycle_for(draft.kind, draft.action)
         else:
             assert draft.reference is not None
             found = self._sealer.find(draft.reference)

@@ -43,6 +43,7 @@ from proml.extensions import open_ledger
 from proml.interfaces import Ledger, Signer
 from proml.journal import read
 from proml.lifecycles import shipped
+from proml.lifecycles.own import kept
 from proml.node.outbox import WAITING, Intent, open_outbox
 from proml.node.publisher import Published, Publisher, Settings
 from proml.node.view import chronicle_of, lifecycle_in, registering_action
@@ -123,10 +124,10 @@ class Participant:
         """The project's own storage of records and batches."""
         return FileStorage(self.config.storage, is_named)
 
-    @property
+    @cached_property
     def lifecycles(self) -> tuple[Lifecycle, ...]:
-        """The lifecycles whose files are at hand."""
-        return shipped()
+        """The lifecycles whose files are at hand: those that came with ProML, then the project's own."""
+        return (*shipped(), *kept(self.config.lifecycles))
 
     def chronicle(self) -> Chronicle:
         """Every history of the ledger, as it is now."""
@@ -340,7 +341,7 @@ class Participant:
             self._salts.add(draft.salt)
 
     def _lifecycle(self, kind: str) -> Lifecycle:
-        for lifecycle in self.lifecycles:
+        for lifecycle in reversed(self.lifecycles):
             if lifecycle.kind == kind:
                 return lifecycle
         kinds = ", ".join(lifecycle.kind for lifecycle in self.lifecycles)

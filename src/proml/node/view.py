@@ -34,17 +34,31 @@ class LedgerView:
         """The id that a salt gives under this key."""
         return artefact_id(self.terms.chain_id, self.terms.contract, self.key, salt)
 
-    def lifecycle_for(self, kind: str) -> Lifecycle:
-        """The lifecycle of a kind.
+    def lifecycle_for(self, kind: str, action: str | None = None) -> Lifecycle:
+        """The lifecycle under which something of a kind is registered, by this action if it says one.
+
+        Where the ledger has admitted several, the newest: that is what the members decided last.
 
         Raises:
-            UsageProblem: when there is none of that kind here; the hint lists those there are.
+            UsageProblem: when there is none of that kind here, or the ledger has not admitted it.
         """
         found = [lifecycle for lifecycle in self.lifecycles if lifecycle.kind == kind]
         if not found:
             kinds = ", ".join(lifecycle.kind for lifecycle in self.lifecycles)
             raise UsageProblem(f"there is no lifecycle for the kind {kind!r}", f"kinds are {kinds}")
-        return found[-1]
+        numbers = {document: number for number, document in self.chronicle.documents.items()}
+        admitted = [each for each in found if each.table.document in numbers]
+        if not admitted:
+            raise UsageProblem(
+                f"the ledger has not admitted a lifecycle of the kind {kind!r}",
+                "`proml lifecycle propose` asks the members for it",
+            )
+        fitting = [each for each in admitted if action is None or action in registering_actions(each)]
+        if not fitting:
+            raise UsageProblem(
+                f"no {kind} is registered by {action!r}", "`proml lifecycle show` says by what"
+            )
+        return max(fitting, key=lambda each: numbers[each.table.document])
 
     def lifecycle_of(self, artefact: bytes) -> Lifecycle | None:
         """The lifecycle of a registered artefact, None when it is not registered or its file is not here."""
@@ -75,13 +89,18 @@ class LedgerView:
         return (history[0].placed.block.number, history[0].placed.index) if history else (1 << 62, 0)
 
 
+def registering_actions(lifecycle: Lifecycle) -> list[str]:
+    """The actions that register, by name."""
+    return sorted({lifecycle.action_name(rule.action) for rule in lifecycle.table.rules if rule.state == 0})
+
+
 def registering_action(lifecycle: Lifecycle) -> str:
     """The action that registers, where a lifecycle has exactly one.
 
     Raises:
         UsageProblem: when it has several, so that one must be chosen.
     """
-    names = sorted({lifecycle.action_name(rule.action) for rule in lifecycle.table.rules if rule.state == 0})
+    names = registering_actions(lifecycle)
     if len(names) != 1:
         raise UsageProblem(
             f"a {lifecycle.kind} can be registered by {', '.join(names)}", "choose one of them"

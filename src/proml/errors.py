@@ -13,7 +13,8 @@ Tree::
      ├─ JournalProblem        a journal is damaged, too new, or cannot be written
      ├─ KeyProblem            a key cannot be read, unlocked or used
      ├─ StorageProblem        stored bytes are missing or are not the bytes named
-     ├─ LedgerProblem         the ledger cannot be reached or answers nonsense
+     ├─ IndexProblem          a node's index is missing, altered, of another version, or its database is away
+ ├─ LedgerProblem         the ledger cannot be reached or answers nonsense
      │   └─ WrongLedger       it answers, but it is not the ledger this project trusts
      ├─ StepRefused           the contracts refused a step, with their reason
      └─ Busy                  another process holds what this one needs
@@ -98,6 +99,12 @@ class KeyProblem(ProMLError):
 
 class StorageProblem(ProMLError):
     """Bytes named by a digest are missing, cannot be written, or are other bytes."""
+
+    exit_code = 9
+
+
+class IndexProblem(ProMLError):
+    """A node's index is missing, was altered, is of another version or ledger, or its database is away."""
 
     exit_code = 9
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from proml.core.call import ContractCall
-from proml.core.event import Block, Placed
+from proml.core.event import Block, Header, Placed
 from proml.core.refusal import Reason
 
 
@@ -131,6 +131,20 @@ class Ledger(Protocol):
         """Events of the contract in blocks first..last, both included, in chain order.
 
         Only those of the pinned contract, decoded strictly; LedgerProblem when one does not decode.
+        """
+        ...
+
+    def headers(self, first: int, last: int) -> Sequence[Header]:
+        """Blocks first..last as the chain has them now, each with its parent's hash.
+
+        LedgerProblem when it lacks one of them. That they follow on each other is for the caller to check.
+        """
+        ...
+
+    def events_of(self, blocks: Sequence[Block]) -> Iterator[Placed]:
+        """Events of exactly these blocks, in chain order, however the chain moved meanwhile.
+
+        LedgerProblem when it does not have one of them, or not any more.
         """
         ...
 

@@ -65,6 +65,22 @@ class Artefact:
             packed |= organisation << 152 + 16 * duty
         return packed
 
+    @classmethod
+    def from_word(cls, artefact: bytes, word: int, head: bytes) -> Artefact:
+        """The artefact of that id behind its packed form and its head."""
+        return cls(
+            id=artefact,
+            state=word & 255,
+            lifecycle=word >> 8 & 0xFFFF,
+            sequence=word >> 24 & 2**40 - 1,
+            usable_from=word >> 64 & 2**40 - 1,
+            custodian=word >> 104 & 0xFFFF,
+            creator=word >> 136 & 0xFFFF,
+            performers=tuple(word >> 152 + 16 * duty & 0xFFFF for duty in range(MAX_DUTIES)),
+            several=word >> 248,
+            head=head,
+        )
+
     def moved(self, rule: Rule, organisation: int, head: bytes) -> Artefact:
         """The standing after an accepted step of `organisation` under `rule`."""
         sequence = self.sequence + 1

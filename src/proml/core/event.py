@@ -251,6 +251,14 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """A block, and the hash of the block before it (32 bytes)."""
+
+    block: Block
+    parent: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     """An event and its place: the block, the transaction's hash, and the log's index in the block."""
 

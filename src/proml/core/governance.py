@@ -125,7 +125,7 @@ class Governed(Changing):
         if objection is not None:
             return objection
         own = (proposal for proposal in self.proposals.values() if proposal.proposer == proposer.number)
-        if any(self._closed(proposal, call.block) is None for proposal in own):
+        if any(self.closed(proposal, call.block) is None for proposal in own):
             return Reason.PROPOSAL_OPEN
         return ProposalMade(len(self.proposals) + 1, Actor(proposer.number, call.key), change)
 
@@ -183,9 +183,10 @@ class Governed(Changing):
         proposal = self.proposals.get(number)
         if proposal is None:
             return Reason.UNKNOWN_PROPOSAL
-        return self._closed(proposal, block) or proposal
+        return self.closed(proposal, block) or proposal
 
-    def _closed(self, proposal: Proposal, block: int) -> Reason | None:
+    def closed(self, proposal: Proposal, block: int) -> Reason | None:
+        """Why nothing can be done about a proposal in `block` any more, or None."""
         if proposal.state != ProposalState.OPEN:
             return Reason.PROPOSAL_CLOSED
         if block >= self.end(proposal) or proposal.epoch != self.epoch:

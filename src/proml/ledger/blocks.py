@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from proml.core.digest import unhexed
-from proml.core.event import Block
+from proml.core.event import Block, Header
 from proml.errors import LedgerProblem
 from proml.ledger.answers import quantity, strictly
 from proml.ledger.rpc import Questions, RpcError, Unanswered
@@ -18,13 +18,6 @@ PIECE = 100
 KEPT = 10_000
 
 Call = tuple[str, Sequence[Any]]
-
-
-class Header(NamedTuple):
-    """A block, and the hash of the block before it (32 bytes)."""
-
-    block: Block
-    parent: bytes
 
 
 def ask_in_pieces(rpc: Questions, calls: Sequence[Call]) -> list[Any]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from proml.contracts.abi import ARTEFACT, decode_refusal, encode_call
 from proml.core.call import BatchCall, ContractCall, ExecuteLifecycleCall
 from proml.core.digest import hexed, keccak256, unhexed
-from proml.core.event import Block, Placed
+from proml.core.event import Block, Header, Placed
 from proml.core.patricia import StateProof
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem, WrongLedger
@@ -84,6 +84,14 @@ class EvmLedger:
     def events(self, first: int, last: int) -> Iterator[Placed]:
         """Events of the contract in blocks first..last, in chain order."""
         return self._logs.between(first, last)
+
+    def headers(self, first: int, last: int) -> list[Header]:
+        """Blocks first..last as the chain has them now, each with its parent's hash."""
+        return self._blocks.read(range(first, last + 1))
+
+    def events_of(self, blocks: Sequence[Block]) -> Iterator[Placed]:
+        """Events of exactly these blocks, each asked for by its hash."""
+        return self._logs.of(blocks)
 
     def standing(self, artefact: bytes) -> Standing | None:
         """Word and head of an artefact at the newest block."""

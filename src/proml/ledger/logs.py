@@ -13,7 +13,7 @@ Anything else is a LedgerProblem to try again. Not seen: a node that leaves out 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any
@@ -105,16 +105,23 @@ class Logs:
         linked = all(after.parent == before.block.hash for before, after in pairwise(headers))
         if not linked or (below is not None and headers[0].block != below):
             raise _moved(last)
-        new = [header.block for header in headers if header.block.number >= first]
-        calls = [(GET_LOGS, [{"address": self._contract, "blockHash": hexed(b.hash)}]) for b in new]
+        yield from self.of([header.block for header in headers if header.block.number >= first])
+
+    def of(self, blocks: Sequence[Block]) -> Iterator[Placed]:
+        """The logs of exactly these blocks, each asked for by its hash.
+
+        Raises:
+            LedgerProblem: the node does not have one of them, or not any more.
+        """
+        calls = [(GET_LOGS, [{"address": self._contract, "blockHash": hexed(b.hash)}]) for b in blocks]
         try:
             answers = ask_in_pieces(self._rpc, calls)
         except RpcError as error:
             raise LedgerProblem(
-                f"the ledger does not give the logs of each of the blocks {first} to {last}: {error.text}",
+                f"the ledger does not give the logs of each of the blocks {_span(blocks)}: {error.text}",
                 "the chain may have changed while it was read, or the node lags behind: try again",
             ) from error
-        for block, logs in zip(new, answers, strict=True):
+        for block, logs in zip(blocks, answers, strict=True):
             yield from self.placed(logs, block)
 
     def _places(self, logs: Any, first: int, last: int) -> list[tuple[int, int]]:
@@ -145,6 +152,10 @@ class Logs:
             raise LedgerProblem(f"a log names another block {block.number} than the chain has", "try again")
         event = decode_event([unhexed(topic) for topic in log["topics"]], content(log["data"]))
         return Placed(event, block, unhexed(log["transactionHash"]), index)
+
+
+def _span(blocks: Sequence[Block]) -> str:
+    return f"{blocks[0].number} to {blocks[-1].number}"
 
 
 def _moved(number: int) -> LedgerProblem:

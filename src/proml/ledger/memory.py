@@ -36,7 +36,7 @@ from proml.core.call import (
 )
 from proml.core.consortium import ALL_SCOPES
 from proml.core.digest import keccak256, word
-from proml.core.event import Block, Event, Placed
+from proml.core.event import Block, Event, Header, Placed
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Table
 from proml.core.proposal import Governance
@@ -87,6 +87,21 @@ class MemoryLedger:
     def events(self, first: int, last: int) -> Iterator[Placed]:
         """Events in blocks first..last."""
         return iter([placed for placed in self._events if first <= placed.block.number <= last])
+
+    def headers(self, first: int, last: int) -> list[Header]:
+        """Blocks first..last with their parents."""
+        if last >= len(self._blocks):
+            raise LedgerProblem(f"the ledger does not have block {last}")
+        return [
+            Header(self._blocks[number], self._blocks[number - 1].hash if number else bytes(32))
+            for number in range(first, last + 1)
+        ]
+
+    def events_of(self, blocks: Sequence[Block]) -> Iterator[Placed]:
+        """Events of exactly these blocks."""
+        if any(self.block(block.number) != block for block in blocks):
+            raise LedgerProblem("the ledger does not have one of these blocks")
+        return iter([placed for placed in self._events if placed.block in blocks])
 
     def standing(self, artefact: bytes) -> Standing | None:
         """Word and head of an artefact."""

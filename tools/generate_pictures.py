@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from proml.export.lifecycle_diagram import render
-from proml.lifecycles import shipped
+from proml.lifecycles import supplied
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 
@@ -20,7 +20,7 @@ def main() -> int:
     )
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     check = parser.parse_args().check
-    drawn = {FOLDER / f"lifecycle-{each.kind}.svg": render(each) for each in shipped()}
+    drawn = {FOLDER / f"lifecycle-{each.kind}.svg": render(each) for each in supplied()}
     if check:
         stale = [path for path, svg in drawn.items() if not path.exists() or path.read_text("utf-8") != svg]
         stale += [path for path in sorted(FOLDER.glob("lifecycle-*.svg")) if path not in drawn]

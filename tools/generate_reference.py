@@ -24,7 +24,7 @@ from proml.core.consortium import ROLES, SCOPES, role_names
 from proml.core.lifecycle import Lifecycle, Rule, kind_tag
 from proml.core.lifecycle_words import conditions
 from proml.core.refusal import Reason
-from proml.lifecycles import shipped
+from proml.lifecycles import supplied
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
 OPENING = """\
@@ -77,7 +77,7 @@ def page() -> Iterator[str]:
     yield "Besides those of the settings:\n"
     yield from _table(("variable", "does"), [(f"`{name}`", does) for name, does in VARIABLES.items()])
     yield "## Lifecycles\n"
-    for lifecycle in shipped():
+    for lifecycle in supplied():
         yield from _lifecycle(lifecycle)
     yield "## Roles and scopes\n"
     yield f"Roles of an organisation: {_codes(ROLES)}.\n"
@@ -127,7 +127,7 @@ def _lifecycle(lifecycle: Lifecycle) -> Iterator[str]:
         states = [each for number, each in enumerate(lifecycle.states) if mask >> number & 1]
         yield f"- {name}: {_codes(states)}"
     yield ""
-    kinds = {kind_tag(each.kind): each.kind for each in shipped()}
+    kinds = {kind_tag(each.kind): each.kind for each in supplied()}
     moves: dict[tuple[int, int], list[Rule]] = {}
     for rule in table.rules:
         moves.setdefault((rule.action, rule.following), []).append(rule)

@@ -18,7 +18,7 @@ from proml.config import SETTINGS, VARIABLES
 from proml.core.consortium import ROLES, SCOPES
 from proml.core.refusal import Reason
 from proml.core.verdict import NAMES, Conclusion, Outcome
-from proml.lifecycles import shipped
+from proml.lifecycles import FURTHER, shipped
 from tests.docs.transcript import blocks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,6 +118,13 @@ def test_a_refusal_is_explained(reason: Reason) -> None:
 def test_a_lifecycle_has_its_paragraph_and_its_picture(kind: str) -> None:
     section = re.split(rf"^### {kind.capitalize()}\n", text(DOCS / "concepts.md"), flags=re.MULTILINE)[1]
     assert f"![Lifecycle of a {kind}](pictures/lifecycle-{kind}.svg)".replace("a e", "an e") in section
+    assert f"### Lifecycle: {kind}\n" in text(GENERATED)
+
+
+@pytest.mark.parametrize("kind", FURTHER)
+def test_a_lifecycle_to_vote_for_has_its_paragraph_and_its_picture(kind: str) -> None:
+    section = re.split(rf"^### {kind}\n", text(DOCS / "lifecycles.md"), flags=re.MULTILINE)[1]
+    assert f"![Lifecycle of a {kind}](pictures/lifecycle-{kind}.svg)" in section
     assert f"### Lifecycle: {kind}\n" in text(GENERATED)
 
 

@@ -12,7 +12,7 @@ import pytest
 from proml.cli.main import main
 from proml.core.lifecycle_file import read_lifecycle
 from proml.errors import LifecycleInvalid, NotFound, UsageProblem
-from proml.lifecycles import shipped
+from proml.lifecycles import supplied
 from proml.lifecycles.own import MAX_BYTES, keep, kept, read_written
 from tests.unit.core.test_lifecycle_file import FILE, changed, transition
 
@@ -168,7 +168,7 @@ def test_a_program_gets_the_problems_as_one_document(capsys: pytest.CaptureFixtu
 
 
 def test_a_lifecycle_is_shown_by_its_kind_or_id(capsys: pytest.CaptureFixture[str]) -> None:
-    (model,) = [each for each in shipped() if each.kind == "model"]
+    (model,) = [each for each in supplied() if each.kind == "model"]
     code, by_kind = told(capsys, "show", "model")
     assert code == 0
     assert "deploy     propose, evaluate, approve, hand_over" in by_kind
@@ -179,7 +179,7 @@ def test_a_lifecycle_is_shown_by_its_kind_or_id(capsys: pytest.CaptureFixture[st
 def test_the_json_of_a_lifecycle_is_the_file_its_digest_is_of(capsys: pytest.CaptureFixture[str]) -> None:
     code, said = told(capsys, "show", "dataset", "--format", "json")
     assert code == 0
-    assert read_lifecycle(said.encode()) in shipped()
+    assert read_lifecycle(said.encode()) in supplied()
 
 
 def test_the_list_says_that_nothing_is_admitted_where_there_is_no_ledger(
@@ -187,7 +187,7 @@ def test_the_list_says_that_nothing_is_admitted_where_there_is_no_ledger(
 ) -> None:
     code, said = told(capsys, "list", "--json")
     assert code == 0
-    assert [each["kind"] for each in json.loads(said)] == [each.kind for each in shipped()]
+    assert [each["kind"] for each in json.loads(said)] == [each.kind for each in supplied()]
     assert {each["number"] for each in json.loads(said)} == {None}
 
 

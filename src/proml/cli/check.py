@@ -14,7 +14,7 @@ from proml.cli.terminal import Markup, Progress, busy, emit_json, safe, say, sho
 from proml.core.digest import hexed, unhexed
 from proml.core.verdict import Conclusion, Outcome, Verdict
 from proml.errors import NotFound, ProjectMissing, ProMLError, RecordInvalid, UsageProblem
-from proml.lifecycles import shipped
+from proml.lifecycles import supplied
 from proml.node.exchange import evidence_of, receive
 from proml.node.gatekeeping import Policy, decide
 from proml.node.participant import Participant
@@ -253,7 +253,7 @@ def _verify_offline(digest: bytes | None, evidence: Path, ledger: Path | None, b
     except RecordInvalid as error:
         raise UsageProblem(f"--block {error.message}") from None
     pins = Pins(pinned.terms, trusted, pinned.profiles) if pinned else Pins(block=trusted)
-    return check_evidence(_content(evidence), pins, me.lifecycles if me else shipped(), digest)
+    return check_evidence(_content(evidence), pins, me.lifecycles if me else supplied(), digest)
 
 
 def _own_project() -> Participant | None:

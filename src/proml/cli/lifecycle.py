@@ -20,7 +20,7 @@ from proml.core.lifecycle_sense import Surroundings, always_before, remarks, sen
 from proml.core.lifecycle_words import conditions, differences
 from proml.errors import LedgerProblem, LifecycleInvalid, NotFound, ProjectMissing, UsageProblem
 from proml.export import lifecycle_diagram
-from proml.lifecycles import shipped
+from proml.lifecycles import supplied
 from proml.lifecycles.own import Written, keep, read_written
 from proml.node.participant import Participant
 
@@ -117,7 +117,7 @@ def check(
 def list_all(as_json: Json = False) -> int:
     """The lifecycles whose files are here, and those the ledger has admitted."""
     known = _known()
-    came = {each.table.id for each in shipped()}
+    came = {each.table.id for each in supplied()}
     tables = known.chronicle.shared.tables if known.chronicle else {}
     stands = known.chronicle.shared.artefacts.values() if known.chronicle else ()
     numbers = {each.table.id: known.number(each) for each in known.lifecycles}
@@ -266,7 +266,7 @@ def _known() -> _Known:
     try:
         me = Participant.open()
     except ProjectMissing:
-        return _Known(shipped())
+        return _Known(supplied())
     try:
         return _Known(me.lifecycles, me.chronicle())
     except LedgerProblem as problem:

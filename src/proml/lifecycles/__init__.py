@@ -10,9 +10,18 @@ from proml.core.lifecycle_file import read_lifecycle
 
 # The order is the order of admission, so it gives the numbers 1..5 on a ledger founded with these.
 SHIPPED = ("dataset", "run", "model", "evaluation", "dependency")
+# These ship too; a ledger admits them when its members vote for them (docs/lifecycles.md).
+FURTHER = ("registered_model", "licensed_dataset", "benchmark")
+
+
+def shipped() -> tuple[Lifecycle, ...]:
+    """The shipped lifecycles that a new ledger admits, in that order."""
+    return supplied()[: len(SHIPPED)]
 
 
 @cache
-def shipped() -> tuple[Lifecycle, ...]:
-    """The shipped lifecycles, in the order in which a new ledger admits them."""
-    return tuple(read_lifecycle((files(__name__) / f"{kind}.json").read_bytes()) for kind in SHIPPED)
+def supplied() -> tuple[Lifecycle, ...]:
+    """Every lifecycle that comes with ProML: the `shipped` ones first, then those admitted by vote."""
+    return tuple(
+        read_lifecycle((files(__name__) / f"{kind}.json").read_bytes()) for kind in SHIPPED + FURTHER
+    )

@@ -42,7 +42,7 @@ from proml.errors import (
 from proml.extensions import open_ledger
 from proml.interfaces import Ledger, Signer
 from proml.journal import read
-from proml.lifecycles import shipped
+from proml.lifecycles import supplied
 from proml.lifecycles.own import kept
 from proml.node.outbox import WAITING, Intent, open_outbox
 from proml.node.publisher import Published, Publisher, Settings
@@ -126,8 +126,8 @@ class Participant:
 
     @cached_property
     def lifecycles(self) -> tuple[Lifecycle, ...]:
-        """The lifecycles whose files are at hand: those that came with ProML, then the project's own."""
-        return (*shipped(), *kept(self.config.lifecycles))
+        """The lifecycles whose files are at hand: those that come with ProML, then the project's own."""
+        return (*supplied(), *kept(self.config.lifecycles))
 
     def chronicle(self) -> Chronicle:
         """Every history of the ledger, as it is now."""

@@ -12,7 +12,7 @@ from proml.core.document import canonical
 from proml.core.lifecycle import MAX_RULES, kind_tag
 from proml.core.lifecycle_file import read_lifecycle
 from proml.errors import LifecycleInvalid, ProMLError, RecordInvalid
-from proml.lifecycles import SHIPPED, shipped
+from proml.lifecycles import FURTHER, SHIPPED, supplied
 
 # A small lifecycle with everything in it that a file may say.
 FILE: dict[str, Any] = {
@@ -124,23 +124,26 @@ def test_anything_it_says_changes_its_id() -> None:
     assert len(ids) == 6
 
 
-@pytest.mark.parametrize("kind", SHIPPED)
+@pytest.mark.parametrize("kind", SHIPPED + FURTHER)
 def test_shipped_files_are_lifecycles_of_their_kind(kind: str) -> None:
     content = (files("proml.lifecycles") / f"{kind}.json").read_bytes()
     lifecycle = read_lifecycle(content)
     assert lifecycle.kind == kind
-    assert lifecycle == shipped()[SHIPPED.index(kind)]
+    assert lifecycle == supplied()[(SHIPPED + FURTHER).index(kind)]
     assert lifecycle.about
 
 
 def test_the_shipped_lifecycles_have_not_changed() -> None:
     # Their ids stand in every ledger that was founded with them.
-    assert {lifecycle.kind: lifecycle.table.id.hex() for lifecycle in shipped()} == {
+    assert {lifecycle.kind: lifecycle.table.id.hex() for lifecycle in supplied()} == {
         "dataset": "b24002d563ea8b170dd5fedf1a40d27c1569bfee26a0402a3055571f956a3a88",
         "run": "50c54ebde81bebedfbe19c5e06c1039f97c84b09bfe30721132217f76404148d",
         "model": "391e9b5cde518ca3f7e2dc5e92f55023004e1612e15be3eaec993251e136f9b5",
         "evaluation": "22602d1ab5aa2d0bdb18f30015231a1e68ab64f138edfbe945536f4cedb564c9",
         "dependency": "03c47df24512f4526b2450ecc0ee08bb472911a2931c3e382c7c067f2590b4a0",
+        "registered_model": "0d9c48e4264cb10171ee76891c3a9aa686bb759494719c4bbcd80cf2b54cfc5b",
+        "licensed_dataset": "c724619b982aabf25b3315646b5081ce7e50b8d31e27fa1b135ec2dbe91b790a",
+        "benchmark": "c21d4343db74d4de21496158c2e665c3ba5c45ee5f6f8026df04d2932e8ff2f3",
     }
 
 

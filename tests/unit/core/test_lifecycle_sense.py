@@ -11,7 +11,7 @@ from proml.core.lifecycle import Lifecycle, Table
 from proml.core.lifecycle_file import Problem, examine
 from proml.core.lifecycle_sense import Surroundings, always_before, remarks, senseless
 from proml.core.lifecycle_words import differences
-from proml.lifecycles import shipped
+from proml.lifecycles import supplied
 from tests.contracts.tables import tables
 from tests.unit.core.test_lifecycle_file import FILE, changed, transition
 
@@ -63,13 +63,13 @@ def test_states_are_followed_although_a_role_is_wrong() -> None:
     assert places == [("transitions", 0, "roles", 0), ("states", 4), ("states", 4)]
 
 
-@pytest.mark.parametrize("lifecycle", shipped(), ids=lambda lifecycle: lifecycle.kind)
+@pytest.mark.parametrize("lifecycle", supplied(), ids=lambda lifecycle: lifecycle.kind)
 def test_what_is_shipped_makes_sense(lifecycle: Lifecycle) -> None:
     everybody = {number: role_mask([role]) for number, role in enumerate(
         ("operator", "data_admin", "labeller", "developer", "verifier", "auditor", "approver"), 1
     )}  # fmt: skip
     places = [("transitions", number) for number in range(len(lifecycle.table.rules))]
-    assert senseless(lifecycle, places, Surroundings(shipped(), everybody)) == []
+    assert senseless(lifecycle, places, Surroundings(supplied(), everybody)) == []
     assert remarks(lifecycle) == []
 
 
@@ -101,16 +101,16 @@ def test_a_duty_that_is_performed_only_later_separates_nobody() -> None:
 
 
 def test_a_kind_that_no_lifecycle_has_can_be_no_input() -> None:
-    known = Surroundings([each for each in shipped() if each.kind != "model"])
+    known = Surroundings([each for each in supplied() if each.kind != "model"])
     (problem,) = sense(FILE, known)
     assert "'publish' in 'draft' asks for an input of a kind that no lifecycle here has" in problem.text
-    assert sense(FILE, Surroundings(shipped())) == []
+    assert sense(FILE, Surroundings(supplied())) == []
 
 
 def test_an_input_of_a_kind_that_is_never_usable_is_never_accepted() -> None:
     file = transition(2, inputs={"least": 1, "kind": "report", "usable": True})
     file["usable"] = []
-    (problem,) = sense(file, Surroundings(shipped()))
+    (problem,) = sense(file, Surroundings(supplied()))
     assert "asks for a usable report, and no state of a report is usable" in problem.text
 
 
@@ -174,7 +174,7 @@ def test_what_is_usable_for_ever_is_only_remarked() -> None:
 
 
 def test_nobody_deploys_what_was_not_evaluated_and_approved() -> None:
-    (model,) = [each for each in shipped() if each.kind == "model"]
+    (model,) = [each for each in supplied() if each.kind == "model"]
     assert always_before(model)["deploy"] == ("propose", "evaluate", "approve", "hand_over")
 
 
@@ -218,6 +218,6 @@ def test_a_difference_is_told_by_names() -> None:
     ]
 
 
-@pytest.mark.parametrize("lifecycle", shipped(), ids=lambda lifecycle: lifecycle.kind)
+@pytest.mark.parametrize("lifecycle", supplied(), ids=lambda lifecycle: lifecycle.kind)
 def test_nothing_differs_from_itself(lifecycle: Lifecycle) -> None:
     assert differences(lifecycle, lifecycle, {}) == []

@@ -80,6 +80,9 @@ SECTIONS: dict[str, dict[str, Command]] = {
         "lifecycle": Command("lifecycle", "check, list, show, diff, add: which steps exist and who may"),
         "key": Command("key", "new, list, show, add, revoke: this participant's keys"),
     },
+    "Serve": {
+        "node": Command("node", "up, token: this organisation's node, its API and pages"),
+    },
 }
 COMMANDS = {name: command for section in SECTIONS.values() for name, command in section.items()}
 

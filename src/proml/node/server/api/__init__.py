@@ -1,0 +1,1 @@
+"""The parts of the REST API, one noun each."""

@@ -1,0 +1,66 @@
+"""The application of a node: every route, behind the guard.
+
+Where things go: a part of the API is a module `api/<noun>.py` with a `routers` tuple, listed here; pages are
+`proml.node.pages.pages(app)`, called last.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from proml import __version__
+from proml.node.pages import pages
+from proml.node.server.api import state
+from proml.node.server.guard import Guard, Rules
+from proml.node.server.node import Node
+from proml.node.server.problems import Problem, install
+from proml.node.server.routes import PREFIX
+
+ROUTERS: tuple[APIRouter, ...] = (*state.ROUTERS,)
+ABOUT = """\
+What one organisation's node knows of the shared history, and how to add to it.
+
+Ask with `Authorization: Bearer TOKEN` (`proml node token create`). A request that changes something needs an
+`Idempotency-Key`. Errors are problem details (RFC 9457). A node may lie to whoever asks it: `proml verify` on
+another machine does not ask it.
+"""
+
+
+def make_app(node: Node) -> FastAPI:
+    """The application that answers for a node."""
+    app = FastAPI(
+        title="ProML node",
+        version=__version__,
+        description=ABOUT,
+        # The pages that show these load scripts of other hosts, which the content security policy forbids.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{PREFIX}/openapi.json",
+    )
+    app.state.node = node
+    install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    pages(app)
+    app.add_middleware(Guard, rules=rules_of(node), metrics=node.metrics)
+    _describe_problems(app)
+    return app
+
+
+def rules_of(node: Node) -> Rules:
+    """What the guard of a node goes by."""
+    return Rules(node.listening.hosts, node.listening.scheme)
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the shape of problems into the OpenAPI document, which only knows what routes return."""
+    made = app.openapi()
+    properties = {
+        name: {"type": "integer" if name == "status" else "string"} for name in Problem.__dataclass_fields__
+    }
+    made.setdefault("components", {}).setdefault("schemas", {})["Problem"] = {
+        "type": "object",
+        "description": "What is wrong, and what to do about it (RFC 9457).",
+        "properties": properties,
+        "required": list(properties),
+    }

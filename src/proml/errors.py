@@ -120,13 +120,19 @@ class WrongLedger(LedgerProblem):
 
 
 class StepRefused(ProMLError):
-    """The contracts refused a step; nothing changed on the ledger."""
+    """The contracts refused something; nothing changed on the ledger.
+
+    Args:
+        what: what was to be done, as one says it after `to`.
+        reason: why not.
+        hint: what to do about it.
+    """
 
     exit_code = 6
 
-    def __init__(self, artefact: str, reason: str, hint: str = "") -> None:
-        super().__init__(f"the ledger refused a step of {artefact}: {reason}", hint)
-        self.artefact = artefact
+    def __init__(self, what: str, reason: str, hint: str = "") -> None:
+        super().__init__(f"the ledger refused to {what}: {reason}", hint)
+        self.what = what
         self.reason = reason
 
 

@@ -142,7 +142,7 @@ def revoke(
 
 
 def _send(me: Participant, call: AddKeyCall | RevokeKeyCall, done: str, as_json: bool) -> int:
-    me.govern(call)
+    me.make(call)
     if as_json:
         emit_json({done: hexed(call.key)})
     else:

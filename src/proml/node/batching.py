@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from typing import Any
 
 from proml.contracts.abi import MAX_ANCHORS, MAX_BATCH_INPUTS, MAX_STEPS
-from proml.contracts.forms import SIGNATURE_BYTES
-from proml.core.call import AddKeyCall, AnchorCall, BatchCall, ContractCall, RevokeKeyCall, StepCall
+from proml.core.call import AnchorCall, BatchCall, ContractCall, StepCall
 from proml.core.chronicle import Chronicle
 from proml.core.digest import hexed, unhexed
-from proml.core.event import Acted, Anchored, KeyAdded, KeyRevoked, Placed, Refused, Registered
+from proml.core.event import Acted, Anchored, Placed, Refused, Registered
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem
 from proml.interfaces import Receipt
 from proml.node.outbox import DONE, REFUSED, Intent
 from proml.node.sealing import read_anchor, read_step
+from proml.node.single_calls import name_in, read_call
 
-KEY, ANCHOR, STEP = "key", "anchor", "step"
+CALL, ANCHOR, STEP = "call", "anchor", "step"
 
 
 def next_call(waiting: list[Intent]) -> tuple[list[Intent], ContractCall]:
     """The next transaction's intents, in their order of items, and its call.
 
-    A call about keys goes alone; the rest go together, anchors first, as many as the contract takes.
+    A single call goes alone; the rest go together, anchors first, as many as the contract takes.
     """
-    if waiting[0].what == KEY:
-        return waiting[:1], read_key_call(waiting[0].call)
+    if waiting[0].what == CALL:
+        return waiting[:1], read_call(waiting[0].call)
     anchors: list[tuple[Intent, AnchorCall]] = []
     steps: list[tuple[Intent, StepCall]] = []
     inputs = 0
-    for intent in itertools.takewhile(lambda intent: intent.what != KEY, waiting):
+    for intent in itertools.takewhile(lambda intent: intent.what != CALL, waiting):
         if intent.what == ANCHOR:
             if len(anchors) == MAX_ANCHORS:
                 break
@@ -85,46 +83,20 @@ def is_on_step(intent: Intent, chronicle: Chronicle) -> bool:
 
 
 def name_of(intent: Intent) -> bytes:
-    """What tells an intent from every other: its record, its root, or its key."""
+    """What tells an intent from every other: its record, its root, or what names its call."""
     if intent.what == STEP:
         return unhexed(intent.call["record"])
     return intent.artefact
 
 
-def _name_in(placed: Placed) -> bytes:
+def _name_in(placed: Placed) -> bytes | None:
     match placed.event:
         case Registered() | Acted():
             return placed.event.record
         case Anchored():
             return placed.event.root
-        case KeyAdded() | KeyRevoked():
-            return name_of_key(placed.event.key)
-    return b""
-
-
-def name_of_key(key: bytes) -> bytes:
-    """A key's 20-byte address as the 32 bytes an intent is named by."""
-    return bytes(12) + key
-
-
-def key_document(call: AddKeyCall | RevokeKeyCall) -> dict[str, Any]:
-    """The JSON form of a call about keys, as an intent keeps it."""
-    if isinstance(call, RevokeKeyCall):
-        return {"revoke": hexed(call.key), "since": call.compromised_since}
-    return {
-        "add": hexed(call.key),
-        "scope": call.scope,
-        "expires": call.expires,
-        "consent": hexed(call.consent),
-    }
-
-
-def read_key_call(document: Mapping[str, Any]) -> AddKeyCall | RevokeKeyCall:
-    """The call about keys behind its JSON form."""
-    if "revoke" in document:
-        return RevokeKeyCall(unhexed(document["revoke"], 20), document["since"])
-    consent = unhexed(document["consent"], SIGNATURE_BYTES)
-    return AddKeyCall(unhexed(document["add"], 20), document["scope"], document["expires"], consent)
+        case _:
+            return name_in(placed.event)
 
 
 def _reason_text(number: int) -> str:

@@ -72,7 +72,7 @@ class Intent:
 
     Attributes:
         id: its number here; the order of sending.
-        what: `step`, `anchor`, `key`, or `entry`: something in the journal that became none of these.
+        what: `step`, `anchor`, `call`, or `entry`: something in the journal that became none of these.
         label: for people, for example `approve dataset digits`.
         artefact: 32-byte id; for an anchor its root.
         call: the JSON form of the step or anchor (`node/sealing.py`).

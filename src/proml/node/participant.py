@@ -24,7 +24,6 @@ from proml.capture.plain import plain
 from proml.capture.run import journal_of, new_salt, subject_of
 from proml.config import Config, load
 from proml.contracts.consent import consent_digest
-from proml.core.call import AddKeyCall, RevokeKeyCall
 from proml.core.chronicle import Chronicle, Transition
 from proml.core.digest import hexed, unhexed
 from proml.core.lifecycle import Lifecycle
@@ -46,8 +45,9 @@ from proml.lifecycles import supplied
 from proml.lifecycles.own import kept
 from proml.node.outbox import WAITING, Intent, open_outbox
 from proml.node.publisher import Published, Publisher, Settings
+from proml.node.single_calls import SingleCall
 from proml.node.view import chronicle_of, lifecycle_in, registering_action
-from proml.signing import Passphrase, open_key
+from proml.signing import Passphrase, key_address, open_key
 from proml.storage.file import FileStorage
 from proml.trust import LedgerFile, read_ledger_file
 
@@ -113,6 +113,11 @@ class Participant:
     def ledger(self) -> Ledger:
         """The ledger, connected and compared with the pinned terms."""
         return open_ledger(self.ledger_file)
+
+    @property
+    def address(self) -> bytes:
+        """The 20-byte address of the participant's key, without opening it."""
+        return key_address(self.config.key_file)
 
     @cached_property
     def signer(self) -> Signer:
@@ -298,8 +303,8 @@ class Participant:
     def _settings(self) -> Settings:
         return Settings(self.config.journal, self.config.discoverable, self.lifecycles)
 
-    def govern(self, call: AddKeyCall | RevokeKeyCall) -> Intent:
-        """Make one call about keys, at once and not through the journal, and wait until it is in a block.
+    def make(self, call: SingleCall) -> Intent:
+        """Make one call at once, not through the journal, and wait until it is final.
 
         Raises:
             StepRefused: when the contracts refuse it; nothing changed.
@@ -307,7 +312,7 @@ class Participant:
         """
         with open_outbox(self.config.outbox) as outbox:
             publisher = Publisher(outbox, self.ledger, self.signer, self.storage, self._settings)
-            return publisher.govern(call)
+            return publisher.make(call)
 
     def consent_of(self, key: Signer, scope: int, expires: int) -> bytes:
         """The 65-byte statement by which `key` agrees to belong to this organisation."""

@@ -21,13 +21,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from proml.contracts.abi import MAX_STEPS
-from proml.core.call import AddKeyCall, ContractCall, RevokeKeyCall
+from proml.core.call import ContractCall
 from proml.core.chronicle import Chronicle
 from proml.core.digest import hexed
 from proml.core.lifecycle import Lifecycle
 from proml.errors import JournalProblem, KeyProblem, LedgerProblem, StepRefused, StorageProblem, WrongLedger
 from proml.interfaces import Ledger, Receipt, SignedTransaction, Signer, Storage
-from proml.node.batching import KEY, STEP, is_on, is_on_step, key_document, name_of_key, next_call, outcomes
+from proml.node.batching import CALL, STEP, is_on, is_on_step, next_call, outcomes
 from proml.node.deposits import Deposits
 from proml.node.intake import Intake, take_in
 from proml.node.outbox import (
@@ -46,6 +46,7 @@ from proml.node.outbox import (
     Sent,
 )
 from proml.node.sealing import Sealer
+from proml.node.single_calls import SingleCall, call_document, label_of, name_of_call
 from proml.node.view import chronicle_of, view_of
 
 FIRST_POLL_SECONDS = 0.005
@@ -144,8 +145,8 @@ class Publisher:
                 self._settle_what_is_there(chronicle_of(self._ledger), view.organisation, settle)
         return Published(tuple(settled), taken.damage)
 
-    def govern(self, call: AddKeyCall | RevokeKeyCall) -> Intent:
-        """Make one call about keys and wait until it is final.
+    def make(self, call: SingleCall) -> Intent:
+        """Make one call in a transaction of its own, and wait until it is final.
 
         Raises:
             StepRefused: when the contracts refuse it; nothing changed.
@@ -153,12 +154,11 @@ class Publisher:
         """
         self._await_final(lambda _: None)
         self._claim_key()
-        label = "add a key" if isinstance(call, AddKeyCall) else "revoke a key"
         sent = self._signed(call)
         # Together, so that a call whose command failed before it was signed is not made by a later push.
         with self._outbox.together():
             number = self._outbox.add_intent(
-                KEY, label, name_of_key(call.key), key_document(call), time.time()
+                CALL, label_of(call), name_of_call(call), call_document(call), time.time()
             )
             self._outbox.add_tx(sent, [number])
         self._await_final(lambda _: None)
@@ -166,7 +166,7 @@ class Publisher:
             self._sign([intent])
             self._await_final(lambda _: None)
         if intent.state != DONE:
-            raise StepRefused(f"key {hexed(call.key)}", intent.reason or "no reason given")
+            raise StepRefused(label_of(call), intent.reason or "no reason given")
         return intent
 
     def _refuse_lost_outbox(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 from proml.contracts.consent import consent_digest
 from proml.core.call import AddKeyCall, BatchCall, RevokeKeyCall
 from proml.core.consortium import SCOPES
+from proml.core.digest import hexed
 from proml.core.event import KeyAdded, KeyRevoked
 from proml.errors import KeyProblem, LedgerProblem, StepRefused
 from proml.node import publisher as publishers
@@ -107,18 +108,18 @@ def test_what_another_key_sent_is_settled_by_whoever_pushes_next(place):
 # --- keys ------------------------------------------------------------------------------------------
 
 
-def govern(place: Place, call: AddKeyCall | RevokeKeyCall) -> Any:
+def make(place: Place, call: AddKeyCall | RevokeKeyCall) -> Any:
     with open_outbox(place.path) as outbox:
-        return place.publisher(outbox).govern(call)
+        return place.publisher(outbox).make(call)
 
 
 def test_a_call_about_keys_is_one_transaction_of_its_own(place):
     key = throwaway_key()
     scope = SCOPES["record"]
     digest = consent_digest(place.memory.terms, 1, key.address, scope, 0)
-    done = govern(place, AddKeyCall(key.address, scope, 0, key.sign_digest(digest)))
-    assert (done.what, done.state, done.label) == ("key", "done", "add a key")
-    revoked = govern(place, RevokeKeyCall(key.address, place.memory.head().number))
+    done = make(place, AddKeyCall(key.address, scope, 0, key.sign_digest(digest)))
+    assert (done.what, done.state, done.label) == ("call", "done", f"add the key {hexed(key.address)}")
+    revoked = make(place, RevokeKeyCall(key.address, place.memory.head().number))
     assert revoked.state == "done"
     events = [p.event for p in place.memory.events(2, 10)]
     assert [type(event) for event in events] == [KeyAdded, KeyRevoked]
@@ -127,7 +128,7 @@ def test_a_call_about_keys_is_one_transaction_of_its_own(place):
 def test_a_refused_call_about_keys_says_why_and_changes_nothing(place):
     before = dict(place.memory.shared.keys)
     with pytest.raises(StepRefused, match="the key belongs to another organisation"):
-        govern(place, RevokeKeyCall(place.other.address, place.memory.terms.deployed))
+        make(place, RevokeKeyCall(place.other.address, place.memory.terms.deployed))
     assert place.memory.shared.keys == before
 
 
@@ -136,7 +137,7 @@ def test_a_call_about_keys_whose_nonce_is_taken_goes_with_the_next(place):
     digest = consent_digest(place.memory.terms, 1, key.address, 1, 0)
     chain = place.ledger = Chain(place.memory)
     chain.before_send = lambda: place.send(BatchCall(), place.signer)
-    assert govern(place, AddKeyCall(key.address, 1, 0, key.sign_digest(digest))).state == "done"
+    assert make(place, AddKeyCall(key.address, 1, 0, key.sign_digest(digest))).state == "done"
     assert key.address in place.memory.shared.keys
 
 
@@ -150,7 +151,7 @@ def test_a_call_about_keys_that_was_interrupted_before_it_was_signed_is_not_made
     with monkeypatch.context() as patch:
         patch.setattr(publishers.Publisher, "_signed", stop)
         with pytest.raises(KeyboardInterrupt):
-            govern(place, AddKeyCall(key.address, 1, 0, key.sign_digest(digest)))
+            make(place, AddKeyCall(key.address, 1, 0, key.sign_digest(digest)))
     place.write(collected())
     place.push()
     assert place.labels("done") == ["collect dataset digits"]

@@ -50,6 +50,7 @@ class Config:
         environment: capture records packages, hardware and the like.
         discoverable: kinds whose subjects go on the ledger as plain digests, so that whoever has the
             file finds its history; others go as salted commitments.
+        index: address of the node's index; empty for a SQLite file in the project.
         origins: for each setting, the file or variable it came from, or `default`.
     """
 
@@ -60,6 +61,7 @@ class Config:
     durable: bool = False
     environment: bool = True
     discoverable: tuple[str, ...] = ("model",)
+    index: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -93,6 +95,11 @@ class Config:
         return self.folder / "outbox.sqlite"
 
     @property
+    def index_url(self) -> str:
+        """Address of the node's index."""
+        return self.index or f"sqlite:///{self.folder / 'index.sqlite'}"
+
+    @property
     def ledger_file(self) -> Path:
         """The pinned terms of the ledger."""
         return self.folder / LEDGER_FILE
@@ -103,7 +110,7 @@ class Config:
         return self.folder / "keys" / f"{self.key}.json"
 
 
-SETTINGS = ("organisation", "key", "strict", "durable", "environment", "discoverable")
+SETTINGS = ("organisation", "key", "strict", "durable", "environment", "discoverable", "index")
 
 
 def find_root(start: Path, environment: Mapping[str, str] = os.environ) -> Path | None:
@@ -182,7 +189,7 @@ def _checked(name: str, value: Any, where: str) -> Any:
         if not isinstance(value, list) or not all(isinstance(kind, str) for kind in value):
             raise ConfigInvalid(f"{where}: {name} must be a list of kinds")
         return tuple(value)
-    expected = str if name in ("organisation", "key") else bool
+    expected = str if name in ("organisation", "key", "index") else bool
     if not isinstance(value, expected):
         raise ConfigInvalid(f"{where}: {name} must be a {expected.__name__}, not {value!r}")
     if name == "key" and not _is_name(str(value)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,11 @@ from proml.core.proposal import Governance
 from proml.ledger.memory import MemoryLedger
 from proml.lifecycles import shipped
 from proml.node.founding import start_project
+from proml.node.index import Indexer
 from proml.node.participant import Participant
 from proml.node.server.access import Access, open_access
 from proml.node.server.listening import Listening
-from proml.node.server.members import Members
-from proml.node.server.node import Node
+from proml.node.server.node import Node, open_index
 from proml.node.server.place import node_folder
 from proml.node.server.running import Serving, at_work
 from proml.signing import LocalSigner, throwaway_key
@@ -60,8 +60,9 @@ class Place:
     @contextmanager
     def up(self, listening: Listening = LOOPBACK, duties: bool = False) -> Iterator[None]:
         """The node answers inside the block; its duties only run where asked for."""
+        self.catch_up()
         with open_access(node_folder(self.me.config)) as access, listening.bind() as listener:
-            self.node = Node(self.me, listening, access, Members(self.me))
+            self.node = Node(self.me, listening, access, open_index(self.me))
             port = listener.getsockname()[1]
             self.url = replace(listening, names=()).url(port)
             answering = threading.Event()
@@ -76,6 +77,18 @@ class Place:
                     serving.stop()
                     thread.join(20)
                     assert not thread.is_alive()
+                    self.node.index.close()
+
+    def catch_up(self) -> None:
+        """Read everything into the index."""
+        indexer = Indexer(self.me.config.index_url, self.memory)
+        indexer.advance()
+        indexer.close()
+
+    def push(self) -> None:
+        """Publish what is recorded, and read along."""
+        assert all(intent.state == "done" for intent in self.me.push().settled)
+        self.catch_up()
 
     @property
     def access(self) -> Access:
@@ -87,6 +100,9 @@ class Place:
 
     def get(self, path: str, headers: dict[str, str] | None = None, **more: Any) -> httpx2.Response:
         return httpx2.get(self.url + path, headers=headers or {}, timeout=20, trust_env=False, **more)
+
+    def stream(self, path: str) -> AbstractContextManager[httpx2.Response]:
+        return httpx2.stream("GET", self.url + path, timeout=20, trust_env=False)
 
     def post(
         self, path: str, content: Any = None, headers: dict[str, str] | None = None, key: str | None = "k"

@@ -48,6 +48,7 @@ def test_the_file_goes_over_the_default_and_the_environment_over_the_file(root):
         "durable": "default",
         "environment": "default",
         "discoverable": str(path),
+        "index": "default",
     }
 
 

@@ -28,6 +28,7 @@ def publish_until(
     stop: Event,
     told: Callable[[Intent], None] = lambda _: None,
     alarmed: Callable[[ProMLError], None] = lambda _: None,
+    pushed: Callable[[], None] = lambda: None,
 ) -> None:
     """Publish what is recorded in a project, as it is recorded, until `stop` is set.
 
@@ -40,6 +41,7 @@ def publish_until(
         stop: ends the loop within about a second, or with the wait for a block that is under way.
         told: hears of each item as it is settled.
         alarmed: hears of each failure that is waited out.
+        pushed: hears of each push that went well, whether it settled anything or not.
 
     Raises:
         Busy: another process watches this project already.
@@ -48,11 +50,11 @@ def publish_until(
     path = me.config.outbox.with_suffix(".watch")
     with locked(path, f"another process publishes {me.config.outbox.parent.parent} as it comes", patience=0):
         seen: Looks = frozenset()
-        pushed = 0.0
+        last = 0.0
         pause = 0.0
         while not stop.wait(pause or LOOK_SECONDS):
             looks = _looks(me.config.journal)
-            if not pause and looks == seen and time.monotonic() - pushed < AT_LEAST_SECONDS:
+            if not pause and looks == seen and time.monotonic() - last < AT_LEAST_SECONDS:
                 continue
             try:
                 me.push(told)
@@ -63,7 +65,8 @@ def publish_until(
                 # Not all members' nodes at once, when their common chain comes back.
                 pause = min(LAST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, 2 * pause)) * random.uniform(0.8, 1)  # noqa: S311
             else:
-                seen, pushed, pause = looks, time.monotonic(), 0.0
+                seen, last, pause = looks, time.monotonic(), 0.0
+                pushed()
 
 
 def _looks(journal: Path) -> Looks:

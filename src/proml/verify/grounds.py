@@ -113,13 +113,17 @@ class LedgerGrounds:
         for _ in range(PATIENCE):
             present = self.chronicle.shared.artefacts.get(artefact)
             behind = (held.word >> 24 & SEQUENCE_MASK if held else 0) - (present.sequence if present else 0)
-            if behind == 0 or (behind > 0 and not self._read_on()):
+            if behind == 0 or (behind > 0 and not self.read_on()):
                 break
             held = self.ledger.standing(artefact)
         return held
 
-    def _read_on(self) -> bool:
-        """Take the events since `tip`; False when there is no newer block."""
+    def read_on(self) -> bool:
+        """Take the events since `tip`; False when there is no newer block.
+
+        Raises:
+            LedgerProblem: when the ledger is away, or does not have the block any more that was its tip.
+        """
         still = self.ledger.block(self.tip.number)
         if still is None or still.hash != self.tip.hash:
             raise LedgerProblem("the chain was reorganised while it was read", "try again")

@@ -10,13 +10,19 @@ from fastapi import APIRouter, FastAPI
 
 from proml import __version__
 from proml.node.pages import pages
-from proml.node.server.api import state
+from proml.node.server.api import artefacts, checking, consortium, live, state
 from proml.node.server.guard import Guard, Rules
 from proml.node.server.node import Node
 from proml.node.server.problems import Problem, install
 from proml.node.server.routes import PREFIX
 
-ROUTERS: tuple[APIRouter, ...] = (*state.ROUTERS,)
+ROUTERS: tuple[APIRouter, ...] = (
+    *state.ROUTERS,
+    *artefacts.ROUTERS,
+    *consortium.ROUTERS,
+    *checking.ROUTERS,
+    *live.ROUTERS,
+)
 ABOUT = """\
 What one organisation's node knows of the shared history, and how to add to it.
 

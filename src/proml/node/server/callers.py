@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 
 from proml.core.consortium import scope_names
 from proml.node.server.access import READ
-from proml.node.server.node import Node
+from proml.node.server.node import Node, active_key
 from proml.node.server.problems import Rejected
 
 COOKIE = "proml-session"
@@ -120,10 +120,11 @@ def signed_in(node: Node, address: bytes) -> Caller:
     Raises:
         Rejected: 401, when the key belongs to no member any more.
     """
-    key = node.members.key(address)
+    with node.index.reading() as view:
+        key = active_key(view, address)
+        own = key is not None and node.is_own(key.organisation, view)
     if key is None:
         raise _unknown("this key belongs to no member of the consortium", "ask your organisation to add it")
-    own = key.organisation == node.members.own
     scopes = {READ, *scope_names(key.scope)} if own else {READ}
     return Caller(f"key:0x{address.hex()}", frozenset(scopes), key.organisation, address)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +12,11 @@ from proml.errors import ProMLError
 LOG = logging.getLogger("proml.node")
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
+
+
+Report = Callable[[ProMLError | None], None]
+Work = Callable[[threading.Event, Report], None]
+"""Works until the event is set; reports each turn: None when it went well, else what came up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +36,20 @@ class Standing:
 
 
 class Duty:
-    """Calls `turn` until told to stop; it returns the seconds to wait before the next, cut short by `wake`.
+    """Does its work on a thread of its own until told to stop; see `Work`.
 
-    A turn that fails is tried again after a pause that doubles up to half a minute.
+    Work that ends with an error is begun again after a pause that doubles up to half a minute: what a person
+    must mend is seen in the meantime, and goes on by itself once it is mended.
     """
 
-    def __init__(self, name: str, turn: Callable[[], float]) -> None:
+    def __init__(self, name: str, work: Work) -> None:
         """Nothing happens before `start`."""
         self.name = name
-        self._turn = turn
+        self._work = work
         self._turns = 0
         self._problem: ProMLError | None = None
-        self._wake = threading.Event()
         self._stopping = threading.Event()
-        # Daemon: whatever a turn waits for, the process may end; every turn survives being killed.
+        # Daemon: whatever the work waits for, the process may end; all of it survives being killed.
         self._thread = threading.Thread(target=self._run, name=f"proml-{name}", daemon=True)
 
     @property
@@ -64,14 +68,12 @@ class Duty:
         """Begin."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """Do not wait any longer: there is something to do."""
-        self._wake.set()
-
-    def stop(self, patience: float) -> bool:
-        """Let the present turn end and begin no other; False when it had not ended after the patience."""
+    def stop(self) -> None:
+        """Begin nothing more; does not wait."""
         self._stopping.set()
-        self._wake.set()
+
+    def ended(self, patience: float) -> bool:
+        """Wait for the present turn to end; False when it had not after these seconds."""
         if self._thread.is_alive():
             self._thread.join(patience)
         return not self._thread.is_alive()
@@ -79,34 +81,23 @@ class Duty:
     def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
-            began = time.monotonic()
-            problem = self._attempt()
-            if problem is None:
-                wait, pause = self._next_wait, FIRST_PAUSE_SECONDS
-            else:
-                wait, pause = pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
-            self._tell(problem, time.monotonic() - began)
-            self._wake.wait(wait)
-            self._wake.clear()
+            turns = self._turns
+            try:
+                self._work(self._stopping, self._report)
+            except ProMLError as problem:
+                self._report(problem)
+            except Exception:
+                # A fault of ours must neither end the duty nor pass unseen.
+                LOG.exception("a fault in the node", extra={"duty": self.name})
+                self._report(ProMLError(f"the {self.name} met a fault of ProML itself", "see the node's log"))
+            pause = FIRST_PAUSE_SECONDS if self._turns > turns else min(2 * pause, LONGEST_PAUSE_SECONDS)
+            self._stopping.wait(pause)
 
-    _next_wait = 0.0
-
-    def _attempt(self) -> ProMLError | None:
-        try:
-            self._next_wait = self._turn()
-            self._turns += 1
-        except ProMLError as problem:
-            return problem
-        except Exception:  # a fault of ours must neither end the duty nor pass unseen
-            LOG.exception("a fault in the node", extra={"duty": self.name})
-            return ProMLError(
-                f"the {self.name} met a fault of ProML itself", "the log has it; please report it"
-            )
-        return None
-
-    def _tell(self, problem: ProMLError | None, seconds: float) -> None:
+    def _report(self, problem: ProMLError | None) -> None:
         before, self._problem = self._problem, problem
+        if problem is None:
+            self._turns += 1
         if problem and (before is None or before.message != problem.message):
             LOG.warning(problem.message, extra={"duty": self.name, "hint": problem.hint})
         elif before and not problem:
-            LOG.info("well again", extra={"duty": self.name, "seconds": round(seconds, 3)})
+            LOG.info("well again", extra={"duty": self.name})

@@ -41,6 +41,11 @@ class Bulletin:
         """Whether nobody else may listen now."""
         return len(self._queues) >= MOST_LISTENERS
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._queues)
+
     def post(self, kind: str, content: dict[str, object]) -> None:
         """Tell everybody who listens; never waits for them."""
         self._hand_over(Notice(kind, content))

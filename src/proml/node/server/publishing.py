@@ -1,47 +1,54 @@
-"""The duty that publishes: whatever is written to the journal is on its way to the ledger within a second."""
+"""What a node does by itself: publish what is recorded, and read along with the ledger."""
 
 from __future__ import annotations
 
 import logging
+import threading
 
-from proml.errors import Busy
-from proml.journal import files
-from proml.journal.living import living
+from proml.errors import ProMLError
+from proml.node.index import Indexer
+from proml.node.index.indexer import Advanced
 from proml.node.outbox import Intent
 from proml.node.participant import Participant
+from proml.node.server.duty import Duty, Report
 from proml.node.server.live import Bulletin
+from proml.node.watching import publish_until
 
 LOG = logging.getLogger("proml.node")
-LOOK_SECONDS = 0.5
-Looks = tuple[tuple[str, int], ...]
+INDEX_SECONDS = 0.5
 
 
-class Publishing:
-    """One turn publishes what there is, if the journal changed or something waits."""
+def publisher(me: Participant, bulletin: Bulletin) -> Duty:
+    """Publishes what is written to the journal, and posts what was settled."""
 
-    def __init__(self, me: Participant, bulletin: Bulletin) -> None:
-        """Publish for `me`, and post what was settled."""
-        self._me = me
-        self._bulletin = bulletin
-        self._seen: tuple[Looks, frozenset[bytes]] | None = None
-
-    def turn(self) -> float:
-        """Publish; see `Participant.push` for what it raises. Returns the seconds to wait."""
-        folder = self._me.config.journal
-        # Looked at before publishing: what comes meanwhile is seen by the next turn.
-        now = (tuple((file.name, file.stat().st_size) for file in files(folder)), frozenset(living(folder)))
-        if now == self._seen:
-            return LOOK_SECONDS
-        try:
-            published = self._me.push(self._tell)
-        except Busy:
-            return LOOK_SECONDS  # `proml push` is at it
-        for problem in published.damage:
-            LOG.warning(problem.message, extra={"hint": problem.hint})
-        self._seen = now
-        return LOOK_SECONDS
-
-    def _tell(self, intent: Intent) -> None:
+    def told(intent: Intent) -> None:
         said = {"item": intent.label, "outcome": intent.state, "reason": intent.reason}
         LOG.info("settled", extra=said)
-        self._bulletin.post("published", {**said, "artefact": "0x" + intent.artefact.hex()})
+        bulletin.post("published", {**said, "artefact": "0x" + intent.artefact.hex()})
+
+    def work(stop: threading.Event, report: Report) -> None:
+        publish_until(me, stop, told, report, lambda: report(None))
+
+    return Duty("publisher", work)
+
+
+def indexer(me: Participant, bulletin: Bulletin) -> Duty:
+    """Keeps the index at the ledger's newest block, and posts when it moved."""
+
+    def work(stop: threading.Event, report: Report) -> None:
+        reader = Indexer(me.config.index_url, me.ledger)
+
+        def told(news: Advanced | Exception) -> None:
+            if isinstance(news, ProMLError):
+                report(news)
+                return
+            report(None)
+            if isinstance(news, Advanced) and (news.events or news.taken_back):
+                bulletin.post("indexed", {"block": news.head, "taken_back": news.taken_back})
+
+        try:
+            reader.run(stop, INDEX_SECONDS, told)
+        finally:
+            reader.close()
+
+    return Duty("indexer", work)

@@ -21,10 +21,9 @@ from proml.node.server.access import open_access
 from proml.node.server.app import make_app
 from proml.node.server.duty import Duty
 from proml.node.server.listening import Listening
-from proml.node.server.members import Members
-from proml.node.server.node import Node
+from proml.node.server.node import Node, open_index
 from proml.node.server.place import announce, claimed, node_folder
-from proml.node.server.publishing import Publishing
+from proml.node.server.publishing import indexer, publisher
 
 LOG = logging.getLogger("proml.node")
 # Connections beyond these are told to come back; each costs memory.
@@ -49,16 +48,16 @@ def run_node(me: Participant, listening: Listening, ready: Callable[[str], None]
         with listening.bind() as listener, _chain_of(me):
             me.signer  # noqa: B018 -- asks for the passphrase, if there is one, before anything starts
             access.drop_unanswered()
-            node = Node(me, listening, access, Members(me))
+            node = Node(me, listening, access, open_index(me))
             url = listening.url(listener.getsockname()[1])
             announce(folder, url, node.started)
-            with at_work(node):
+            with contextlib.closing(node.index), at_work(node):
                 Serving(node, listener, lambda: ready(url)).run()
 
 
 def duties_of(node: Node) -> list[Duty]:
     """What a node does by itself."""
-    return [Duty("publisher", Publishing(node.me, node.bulletin).turn)]
+    return [publisher(node.me, node.bulletin), indexer(node.me, node.bulletin)]
 
 
 @contextmanager
@@ -88,7 +87,9 @@ def at_work(node: Node) -> Iterator[None]:
         yield
     finally:
         for duty in node.duties.values():
-            if not duty.stop(STOP_SECONDS):
+            duty.stop()
+        for duty in node.duties.values():
+            if not duty.ended(STOP_SECONDS):
                 LOG.warning(
                     "left in the middle of something; the next start goes on", extra={"duty": duty.name}
                 )

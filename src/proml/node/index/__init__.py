@@ -10,12 +10,15 @@ this: an index can be wrong, or made wrong, and `proml node fsck` finds that by 
 """
 
 from proml.node.index.deciding import organisation, organisations, proposal, proposals
+from proml.node.index.digesting import IndexDigest, index_digest
 from proml.node.index.finding import FieldTest, Wanted, find
 from proml.node.index.indexer import Indexer
+from proml.node.index.inspecting import differences, inspect
 from proml.node.index.looking import (
     anchors,
     approvals,
     artefact,
+    displaced,
     document,
     history,
     lately,
@@ -31,6 +34,7 @@ __all__ = [
     "Ask",
     "FieldTest",
     "Index",
+    "IndexDigest",
     "Indexer",
     "Reach",
     "View",
@@ -38,9 +42,13 @@ __all__ = [
     "anchors",
     "approvals",
     "artefact",
+    "differences",
+    "displaced",
     "document",
     "find",
     "history",
+    "index_digest",
+    "inspect",
     "lately",
     "lineage",
     "organisation",

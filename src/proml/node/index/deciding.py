@@ -18,7 +18,7 @@ from proml.node.index.consortium import unpacked
 from proml.node.index.opening import View
 from proml.node.index.reading import member, place
 from proml.node.index.rows import DecisionRow, KeyRow, OrganisationRow, ProposalRow
-from proml.node.index.schema import PLACE_BITS
+from proml.node.index.schema import BLOCK_SHIFT
 
 
 def organisations(view: View) -> list[OrganisationRow]:
@@ -121,7 +121,7 @@ def decisions(view: View, condition: ColumnElement[bool], limit: int) -> list[De
     table = schema.decision
     asked = (
         select(table, schema.block.c.time)
-        .join(schema.block, schema.block.c.number == table.c.place.op(">>")(PLACE_BITS))
+        .join(schema.block, schema.block.c.number == table.c.place.op(">>")(BLOCK_SHIFT))
         .where(condition)
         .order_by(table.c.place.desc())
         .limit(limit)

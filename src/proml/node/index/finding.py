@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from proml.errors import UsageProblem
 from proml.node.index import schema
+from proml.node.index.documents import folded_text, searched
 from proml.node.index.opening import View
 from proml.node.index.paging import FIRST, Ask, page
 from proml.node.index.reading import artefacts
@@ -167,22 +169,17 @@ def _digest(digest: bytes) -> ColumnElement[bool]:
         return and_(table.c.id >= digest, table.c.id <= digest.ljust(DIGEST_BYTES, b"\xff"))
     by_record = select(step.c.artefact).where(step.c.record == digest)
     by_subject = select(step.c.artefact).where(step.c.subject == digest)
-    told = (
-        select(step.c.artefact)
-        .join(document, document.c.record == step.c.record)
-        .where(document.c.subject == digest)
-    )
+    told = select(document.c.artefact).where(document.c.subject == digest)
     return or_(table.c.id == digest, table.c.place.in_(by_record.union(by_subject, told)))
 
 
 def _named(text: str) -> ColumnElement[bool]:
-    step, document = schema.step, schema.document
-    pattern = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").lower()
-    return schema.artefact.c.place.in_(
-        select(step.c.artefact)
-        .join(document, document.c.record == step.c.record)
-        .where(document.c.name.ilike(f"%{pattern}%", escape="\\"))
-    )
+    table, start = schema.word, folded_text(text)
+    if not start.strip():
+        raise UsageProblem("the name to look for is empty")
+    # No text that begins so sorts after this one: the last character there is ends it.
+    beginning = and_(table.c.text >= start, table.c.text < start + "\U0010ffff")
+    return schema.artefact.c.place.in_(select(table.c.artefact).where(beginning))
 
 
 def _holds(test: FieldTest) -> ColumnElement[bool]:
@@ -190,12 +187,8 @@ def _holds(test: FieldTest) -> ColumnElement[bool]:
         raise UsageProblem(
             f"there is no comparison {test.comparison!r}", f"comparisons are {' '.join(COMPARISONS)}"
         )
-    step, fact = schema.step, schema.fact
-    column = fact.c.text if isinstance(test.value, str) else fact.c.number
-    sign = "<>" if test.comparison == "!=" else test.comparison
-    held = (
-        select(step.c.artefact)
-        .join(fact, fact.c.record == step.c.record)
-        .where(fact.c.path == test.path, column.op(sign, is_comparison=True)(test.value))
-    )
-    return schema.artefact.c.place.in_(held)
+    table, value = schema.fact, test.value
+    column: ColumnElement[Any] = table.c.text if isinstance(value, str) else table.c.number
+    compared = column.op("<>" if test.comparison == "!=" else test.comparison, is_comparison=True)
+    held = compared(searched(value) if isinstance(value, str) else float(value))
+    return schema.artefact.c.place.in_(select(table.c.artefact).where(table.c.path == test.path, held))

@@ -12,7 +12,8 @@ from proml.core.digest import hexed
 from proml.node.index import schema
 from proml.node.index.applying import standing_columns, store_standings
 from proml.node.index.consortium import Consortium
-from proml.node.index.schema import PLACE_BITS
+from proml.node.index.documents import forget_above
+from proml.node.index.schema import BLOCK_SHIFT, PLACE_BITS
 
 # Tables with a row per event, and the column with its place.
 LOGGED = (
@@ -34,6 +35,7 @@ def take_back(connection: Connection, consortium: Consortium, number: int) -> No
     """
     limit = (number + 1) << PLACE_BITS
     _keep_displaced(connection, limit)
+    forget_above(connection, limit)
     _restore_artefacts(connection, consortium, limit)
     for column in LOGGED:
         connection.execute(delete(column.table).where(column >= limit))
@@ -71,7 +73,7 @@ def _keep_displaced(connection: Connection, limit: int) -> None:
     asked = (
         select(step, artefact.c.id, schema.block.c.time)
         .join(artefact, artefact.c.place == step.c.artefact)
-        .join(schema.block, schema.block.c.number == step.c.place.op(">>")(PLACE_BITS))
+        .join(schema.block, schema.block.c.number == step.c.place.op(">>")(BLOCK_SHIFT))
         .where(step.c.place >= limit)
     )
     rows = {

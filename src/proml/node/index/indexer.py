@@ -10,20 +10,23 @@ stops the indexer: that breaks what the chain promised, and people have to know.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise
 from operator import attrgetter
 from threading import Event as Flag
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from proml.core.event import Block, Header, Placed
+from proml.core.event import Acted, Approved, Block, Header, Placed, Registered
 from proml.errors import Busy, IndexProblem, LedgerProblem, WrongLedger
-from proml.interfaces import Ledger
+from proml.interfaces import Ledger, Storage
 from proml.node.index import schema
 from proml.node.index.applying import apply
 from proml.node.index.consortium import Consortium, resume
+from proml.node.index.documents import forget, take_disclosure, take_from
 from proml.node.index.healing import take_back
 from proml.node.index.making import make_ready
 from proml.node.index.opening import plainly, shown, writing_engine
@@ -55,14 +58,16 @@ class Indexer:
     Args:
         url: see `Index`.
         ledger: checked against its terms when it was opened.
+        storage: where this node's records are; without it the index knows digests only.
 
     Raises:
         IndexProblem, Busy: when the database cannot be written, see `plainly`; one of another version, or
             another ledger's, is emptied first.
     """
 
-    def __init__(self, url: str, ledger: Ledger) -> None:
+    def __init__(self, url: str, ledger: Ledger, storage: Storage | None = None) -> None:
         self._ledger = ledger
+        self._storage = storage
         self._terms = ledger.terms
         self._shown = shown(url)
         self._engine = writing_engine(url)
@@ -70,8 +75,8 @@ class Indexer:
         # Where the index stands, and the consortium there; None when it must be read from the database.
         self._at: tuple[Block, Consortium] | None = None
 
-    def advance(self) -> Advanced:
-        """Read everything the ledger has; whatever was committed stays when this raises.
+    def advance(self, until: int | None = None) -> Advanced:
+        """Read everything the ledger has, or up to a block; whatever was committed stays when this raises.
 
         Raises:
             WrongLedger: final blocks were exchanged: this ledger is not the one that the index was made from.
@@ -80,7 +85,7 @@ class Indexer:
         """
         try:
             with plainly(self._shown):
-                return self._advance()
+                return self._advance(until)
         except BaseException:
             self._at = None
             raise
@@ -107,18 +112,59 @@ class Indexer:
                 waits = min(2 * waits, 60 * pause)
             stop.wait(waits)
 
+    def take_documents(self) -> int:
+        """Take in records that reached storage after their steps reached the ledger; returns how many.
+
+        Raises:
+            IndexProblem, Busy: the index cannot be written.
+        """
+        if self._storage is None:
+            return 0
+        taken = 0
+        with plainly(self._shown):
+            for digests in _batched(self._storage.digests(), LOT):
+                with self._engine.begin() as connection:
+                    taken += take_from(connection, self._storage, digests)
+        return taken
+
+    def take_disclosure(self, content: Mapping[str, Any]) -> int:
+        """Take in fields that were disclosed of a record; returns for how many steps and approvals.
+
+        Raises:
+            RecordInvalid: when it is no disclosure, or does not fit the commitment it names.
+            IndexProblem, Busy: the index cannot be written.
+        """
+        with plainly(self._shown), self._engine.begin() as connection:
+            return take_disclosure(connection, content)
+
+    def forget(self, record: bytes) -> int:
+        """Remove whatever is held of a record from the index and its file; returns from how many places.
+
+        Raises:
+            IndexProblem, Busy: the index cannot be written.
+        """
+        with plainly(self._shown):
+            with self._engine.begin() as connection:
+                places = forget(connection, record)
+            if self._engine.dialect.name == "sqlite":
+                # What was deleted is overwritten (`secure_delete`), also in the log beside the file.
+                with closing(self._engine.raw_connection()) as connection:
+                    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return places
+
     def close(self) -> None:
         """Close the database."""
         self._engine.dispose()
 
-    def _advance(self) -> Advanced:
+    def _advance(self, until: int | None) -> Advanced:
         problem = ""
         head: Block | None = None
         try:
             head = self._ledger.head()
+            last = head.number if until is None else min(until, head.number)
             cursor = self._ready()
             taken_back = self._heal(cursor, head)
-            events = self._read(head)
+            events = self._read(head.number - self._near, last)
         except LedgerProblem as error:
             problem = error.message
             raise
@@ -188,18 +234,19 @@ class Indexer:
 
     # --- reading on -------------------------------------------------------------------------------
 
-    def _read(self, head: Block) -> int:
-        count, deep = 0, head.number - self._near
+    def _read(self, deep: int, last: int) -> int:
+        """Blocks up to `deep` in ranges, those after it by hash."""
+        count, deep = 0, min(deep, last)
         if self._standing().number < deep:
             for lot in _lots(self._ledger.events(self._standing().number + 1, deep)):
                 self._write(lot, [lot[-1].block])
                 count += len(lot)
-            (last,) = self._ledger.headers(deep, deep)
-            self._write([], [last.block])
+            (end,) = self._ledger.headers(deep, deep)
+            self._write([], [end.block])
         first = self._standing().number + 1
-        if first > head.number:
+        if first > last:
             return count
-        headers = self._ledger.headers(first, head.number)
+        headers = self._ledger.headers(first, last)
         linked = all(after.parent == before.block.hash for before, after in pairwise(headers))
         if not linked or headers[0].parent != self._standing().hash:
             raise LedgerProblem("the chain was reorganised while it was read", "try again")
@@ -216,6 +263,8 @@ class Indexer:
         with self._engine.begin() as connection:
             self._check_unmoved(connection)
             apply(connection, consortium, events)
+            if self._storage is not None:
+                take_from(connection, self._storage, _records(events))
             table = schema.header
             connection.execute(
                 delete(table).where(
@@ -239,6 +288,10 @@ def _cursor(connection: Connection, lock: bool = False) -> Block:
     asked = select(schema.cursor)
     row = connection.execute(asked.with_for_update() if lock else asked).one()
     return Block(row.number, row.hash, row.time)
+
+
+def _records(events: Iterable[Placed]) -> list[bytes]:
+    return [each.event.record for each in events if isinstance(each.event, Registered | Acted | Approved)]
 
 
 def _lots(events: Iterable[Placed]) -> Iterator[list[Placed]]:
@@ -268,3 +321,10 @@ def _near_lots(
             blocks, lot = [], []
     if blocks:
         yield blocks, lot
+
+
+def _batched(values: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
+    """Lists of at most `size`, in order; `itertools.batched` of later Python versions."""
+    rest = iter(values)
+    while lot := list(islice(rest, size)):
+        yield lot

@@ -14,9 +14,9 @@ from proml.errors import NotFound
 from proml.node.index import schema
 from proml.node.index.deciding import decisions
 from proml.node.index.opening import View
-from proml.node.index.paging import FIRST, Ask, page
+from proml.node.index.paging import FIRST, MOST, Ask, page
 from proml.node.index.reading import approvals as approvals_where
-from proml.node.index.reading import artefacts, member, opened, place, steps
+from proml.node.index.reading import artefacts, member, opened, pending, place, steps
 from proml.node.index.rows import (
     AnchorRow,
     ApprovalRow,
@@ -28,7 +28,7 @@ from proml.node.index.rows import (
     RefusalRow,
     StepRow,
 )
-from proml.node.index.schema import PLACE_BITS
+from proml.node.index.schema import BLOCK_SHIFT, PLACE_BITS
 
 
 def status(view: View) -> IndexStatus:
@@ -99,7 +99,7 @@ def step_with_record(view: View, record: bytes) -> StepRow:
 def document(view: View, record: bytes) -> DocumentRow:
     """What this node holds of a record, by its commitment; NotFound when it holds nothing of it."""
     table = schema.document
-    row = view.connection.execute(select(table).where(table.c.record == record)).first()
+    row = view.connection.execute(select(table).where(table.c.record == record).limit(1)).first()
     if row is None:
         raise NotFound(f"this node holds nothing of the record {hexed(record)}")
     return opened(row.record, row.disclosed, row.content)
@@ -117,6 +117,18 @@ def approvals(
         condition &= table.c.organisation == organisation
     rows = approvals_where(view, condition, ask.limit + 1)
     return page(rows, [_position(row) for row in rows], ask)
+
+
+def displaced(view: View, identifier: bytes | None = None) -> list[StepRow]:
+    """Steps, of one artefact or all, that a reorganisation took out of the chain and that did not come back.
+
+    They are pending: who made them sends them again, or the contracts refuse them now. At most 500.
+    """
+    table = schema.displaced
+    asked = select(table).order_by(table.c.place).limit(MOST)
+    if identifier is not None:
+        asked = asked.where(table.c.artefact == identifier)
+    return [pending(view, row) for row in view.connection.execute(asked)]
 
 
 def anchors(view: View, organisation: int | None = None, ask: Ask = FIRST) -> Page[AnchorRow]:
@@ -167,7 +179,7 @@ def _anchors(view: View, condition: ColumnElement[bool], limit: int) -> list[Anc
     table = schema.anchor
     asked = (
         select(table, schema.block.c.time)
-        .join(schema.block, schema.block.c.number == table.c.place.op(">>")(PLACE_BITS))
+        .join(schema.block, schema.block.c.number == table.c.place.op(">>")(BLOCK_SHIFT))
         .where(condition)
         .order_by(table.c.place.desc())
         .limit(limit)
@@ -190,7 +202,7 @@ def _refusals(view: View, condition: ColumnElement[bool], limit: int) -> list[Re
     table = schema.refusal
     asked = (
         select(table, schema.block.c.time)
-        .join(schema.block, schema.block.c.number == table.c.place.op(">>")(PLACE_BITS))
+        .join(schema.block, schema.block.c.number == table.c.place.op(">>")(BLOCK_SHIFT))
         .where(condition)
         .order_by(table.c.place.desc())
         .limit(limit)

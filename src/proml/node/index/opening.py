@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
@@ -41,12 +42,14 @@ class View:
 
     Attributes:
         connection: in a read-only transaction.
+        terms: what pins the ledger.
         head: how far the index reads, and which chain that is.
         names: what lifecycles, states, actions and organisations are called.
         consortium: members, keys, lifecycles and proposals at that moment; not to be changed.
     """
 
     connection: Connection
+    terms: Terms
     head: Head
     names: Names
     consortium: Consortium
@@ -91,7 +94,8 @@ class Index:
         with plainly(self.shown), self._engine.connect() as connection, connection.begin():
             check_pins(connection, self.terms, self.shown)
             consortium = self._consortium_of(connection)
-            yield View(connection, self._head(connection), self._names(consortium), consortium)
+            head, names = self._head(connection), self._names(consortium)
+            yield View(connection, self.terms, head, names, consortium)
 
     def close(self) -> None:
         """Close its connections."""
@@ -158,7 +162,7 @@ def reading_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         path = _path(parsed)
         return _sqlite_engine(f"file:{quote(str(path))}?mode=ro", "BEGIN")
-    engine = _postgresql_engine(parsed)
+    engine = _postgresql_engine(parsed, pool_pre_ping=True)
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
@@ -168,7 +172,7 @@ def writing_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         path = _path(parsed)
         return _sqlite_engine(f"file:{quote(str(path))}", "BEGIN IMMEDIATE")
-    return _postgresql_engine(parsed)
+    return _postgresql_engine(parsed, poolclass=NullPool)
 
 
 def shown(url: str) -> str:
@@ -194,7 +198,7 @@ def plainly(where: str) -> Iterator[None]:
             raise Busy(
                 f"the index in {where} is locked by another process", "try again when that has finished"
             ) from error
-        if any(words in text for words in _ABSENT):
+        if getattr(error.orig, "sqlstate", "") in _ABSENT_STATES or any(each in text for each in _ABSENT):
             raise IndexProblem(
                 f"there is no index in {where} yet, or it cannot be opened",
                 "`proml node up` makes one, and `proml node rebuild-index`",
@@ -204,8 +208,9 @@ def plainly(where: str) -> Iterator[None]:
         raise IndexProblem(f"the index in {where} cannot be used: {error}", REBUILD) from error
 
 
-# How SQLite and PostgreSQL say that there is no such file, table or schema.
-_ABSENT = ("unable to open", "no such table", "does not exist")
+# How SQLite says that there is no such file or table, and PostgreSQL no such table or schema (SQLSTATE).
+_ABSENT = ("unable to open", "no such table")
+_ABSENT_STATES = ("42P01", "3F000")
 
 
 def _hint(text: str) -> str:
@@ -243,19 +248,20 @@ def _sqlite_engine(uri: str, begin: str) -> Engine:
             made.execute("PRAGMA journal_mode = WAL")
             # A power cut may take back the last commits, as a whole: the indexer reads those blocks again.
             made.execute("PRAGMA synchronous = NORMAL")
+            made.execute("PRAGMA secure_delete = ON")
         made.execute("PRAGMA temp_store = MEMORY")
         made.execute("PRAGMA cache_size = -32768")
         return made
 
     writing = begin != "BEGIN"
-    # A single writer needs no pool, and closing its connection closes the file.
+    # A single writer keeps nothing open between its transactions.
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool if writing else QueuePool)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 
 
-def _postgresql_engine(url: URL) -> Engine:
+def _postgresql_engine(url: URL, **pool: Any) -> Engine:
     if url.get_driver_name() != "psycopg":
         url = url.set(drivername="postgresql+psycopg")
     options = f"-csearch_path={SCHEMA} -clock_timeout={int(PATIENCE * 1000)}"
-    return create_engine(url, pool_pre_ping=True, connect_args={"options": options})
+    return create_engine(url, connect_args={"options": options}, **pool)

@@ -24,7 +24,7 @@ from proml.node.index.rows import (
     RelianceRow,
     StepRow,
 )
-from proml.node.index.schema import PLACE_BITS
+from proml.node.index.schema import BLOCK_SHIFT, PLACE_BITS
 
 _POSITION = (1 << PLACE_BITS) - 1
 # Keys that one question looks up at once; databases limit the values in a statement.
@@ -60,13 +60,12 @@ def names(view: View, places: Sequence[int]) -> dict[int, str]:
     """Names of artefacts by place, as far as records here tell; the newest counts."""
     found: dict[int, str] = {}
     for start in range(0, len(places), PIECE):
+        table = schema.document
+        piece = places[start : start + PIECE]
         asked = (
-            select(schema.step.c.artefact, schema.document.c.name)
-            .join(schema.document, schema.document.c.record == schema.step.c.record)
-            .where(
-                schema.step.c.artefact.in_(places[start : start + PIECE]), schema.document.c.name.is_not(None)
-            )
-            .order_by(schema.step.c.place)
+            select(table.c.artefact, table.c.name)
+            .where(table.c.artefact.in_(piece), table.c.name.is_not(None))
+            .order_by(table.c.place)
         )
         found.update((where, name) for where, name in view.connection.execute(asked))
     return found
@@ -84,8 +83,8 @@ _ARTEFACT = (
     )
     .join(_first_step, _first_step.c.place == schema.artefact.c.place)
     .join(_last_step, _last_step.c.place == schema.artefact.c.changed)
-    .join(_first_block, _first_block.c.number == schema.artefact.c.place.op(">>")(PLACE_BITS))
-    .join(_last_block, _last_block.c.number == schema.artefact.c.changed.op(">>")(PLACE_BITS))
+    .join(_first_block, _first_block.c.number == schema.artefact.c.place.op(">>")(BLOCK_SHIFT))
+    .join(_last_block, _last_block.c.number == schema.artefact.c.changed.op(">>")(BLOCK_SHIFT))
 )
 
 
@@ -116,9 +115,9 @@ _STEP = (
         schema.document.c.content,
         schema.document.c.disclosed,
     )
-    .join(schema.block, schema.block.c.number == schema.step.c.place.op(">>")(PLACE_BITS))
+    .join(schema.block, schema.block.c.number == schema.step.c.place.op(">>")(BLOCK_SHIFT))
     .join(schema.artefact, schema.artefact.c.place == schema.step.c.artefact)
-    .join(schema.document, schema.document.c.record == schema.step.c.record, isouter=True)
+    .join(schema.document, schema.document.c.place == schema.step.c.place, isouter=True)
 )
 
 
@@ -150,6 +149,29 @@ def steps(view: View, condition: ColumnElement[bool], limit: int, newest_first: 
         )
         for row in rows
     ]
+
+
+def pending(view: View, row: Any) -> StepRow:
+    """A step that stands in no block at the moment, as it was."""
+    held, number = json.loads(row.content), row.place >> PLACE_BITS
+    where = Place(number, row.place & _POSITION, held["time"], held["transaction"], Certainty.PENDING, 0)
+    return StepRow(
+        artefact=hexed(row.artefact),
+        kind=view.names.kind(held["lifecycle"]),
+        name="",
+        sequence=held["sequence"],
+        action=view.names.action(held["lifecycle"], held["action"]),
+        before=view.names.state(held["lifecycle"], held["before"]),
+        state=view.names.state(held["lifecycle"], held["state"]),
+        organisation=member(view, held["organisation"]),
+        key=held["key"],
+        record=hexed(row.record),
+        subject=held["subject"],
+        head=held["head"],
+        inputs=(),
+        approvals=(),
+        place=where,
+    )
 
 
 def opened(record: bytes, disclosed: bool, content: str) -> DocumentRow:
@@ -187,7 +209,7 @@ def _grouped(rows: Iterable[Any]) -> Iterable[tuple[int, Iterable[Any]]]:
 
 _APPROVAL = (
     select(schema.approval, schema.block.c.time, schema.artefact.c.id, schema.artefact.c.lifecycle)
-    .join(schema.block, schema.block.c.number == schema.approval.c.place.op(">>")(PLACE_BITS))
+    .join(schema.block, schema.block.c.number == schema.approval.c.place.op(">>")(BLOCK_SHIFT))
     .join(schema.artefact, schema.artefact.c.place == schema.approval.c.artefact)
 )
 

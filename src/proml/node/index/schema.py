@@ -26,13 +26,19 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    literal,
 )
 
 VERSION = 1
 PLACE_BITS = 20
+# For `>>`, written out: PostgreSQL shifts a bigint by an integer only, and parameters are bigints.
+BLOCK_SHIFT = literal(PLACE_BITS, Integer, literal_execute=True)
 
 # SQLite makes a column of exactly this type the key of the table itself.
 _PLACE = BigInteger().with_variant(Integer(), "sqlite")
+
+# Compared byte by byte whatever the database's language, so that both databases find the same.
+_BYTEWISE = Text().with_variant(Text(collation="C"), "postgresql")
 
 tables = MetaData()
 
@@ -192,31 +198,44 @@ artefact = Table(
 )
 # --- of this node only ----------------------------------------------------------------------------
 
-# What is held of a record: whole, or the fields that were disclosed; checked against its commitment when
-# taken in.
+# What is held of the record of a step or an approval: whole, or the fields that were disclosed; checked
+# against its commitment when taken in.
 document = Table(
     "document",
     tables,
-    Column("record", LargeBinary, primary_key=True),
-    Column("artefact", LargeBinary),
+    Column("place", _PLACE, primary_key=True, autoincrement=False),
+    Column("artefact", BigInteger, nullable=False),
+    Column("record", LargeBinary, nullable=False),
     Column("name", Text),
     Column("subject", LargeBinary),
     Column("disclosed", Boolean, nullable=False),
     Column("content", Text, nullable=False),
-    Index("document_of_artefact", "artefact"),
+    Index("document_of_artefact", "artefact", "place"),
+    Index("document_of_record", "record"),
     Index("document_by_subject", "subject"),
+)
+# The words of names, folded, for searching by how they begin.
+word = Table(
+    "word",
+    tables,
+    Column("text", _BYTEWISE, primary_key=True),
+    Column("artefact", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Index("word_of_place", "place"),
+    sqlite_with_rowid=False,
 )
 # One value in a record, by its path, for searching: `metrics.accuracy`, `parameters.optimiser.name`.
 fact = Table(
     "fact",
     tables,
-    Column("record", LargeBinary, primary_key=True),
-    Column("path", Text, primary_key=True),
-    Column("artefact", LargeBinary),
+    Column("artefact", BigInteger, primary_key=True, autoincrement=False),
+    Column("path", _BYTEWISE, primary_key=True),
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
     Column("number", Float),
-    Column("text", Text),
-    Index("fact_by_number", "path", "number"),
-    Index("fact_by_text", "path", "text"),
+    Column("text", _BYTEWISE),
+    Index("fact_by_number", "path", "number", "artefact"),
+    Index("fact_by_text", "path", "text", "artefact"),
+    Index("fact_of_place", "place"),
     sqlite_with_rowid=False,
 )
 # Steps that stood in a block which was exchanged, until the chain has them again.

@@ -10,9 +10,7 @@ from proml.core.call import BatchCall
 from proml.core.digest import hexed
 from proml.core.event import Input
 from proml.errors import IndexProblem, NotFound
-from proml.lifecycles import shipped
 from proml.node.index import (
-    Index,
     Indexer,
     Wanted,
     artefact,
@@ -26,20 +24,12 @@ from proml.node.index import (
 )
 from proml.node.index.rows import Certainty
 from tests.conformance.ledgers import World, memory_world
+from tests.unit.node.index.story import looking
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     yield from memory_world(tmp_path)
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/index.sqlite"
-
-
-def opened(url: str, world: World) -> Index:
-    return Index(url, world.ledger.terms, shipped(), lambda number: f"organisation {number}")
 
 
 def made_from(world: World) -> tuple[bytes, bytes]:
@@ -56,7 +46,7 @@ def test_what_the_index_says_is_what_the_chronicle_says(url: str, world: World) 
     made_from(world)
     Indexer(url, world.ledger).advance()
     chronicle = world.chronicle()
-    with opened(url, world).reading() as view:
+    with looking(url, world.ledger) as view:
         assert view.head.number == world.ledger.head().number
         found = {row.id: row for row in find(view, Wanted()).rows}
         assert set(found) == {hexed(each) for each in chronicle.histories}
@@ -77,7 +67,7 @@ def test_an_advance_takes_in_only_what_is_new(url: str, world: World) -> None:
     assert indexer.advance().events == 0
     made_from(world)
     assert indexer.advance().events == 3
-    with opened(url, world).reading() as view:
+    with looking(url, world.ledger) as view:
         told = status(view)
     assert (told.behind, told.problem, told.steps, told.artefacts) == (0, "", 3, 2)
 
@@ -87,7 +77,7 @@ def test_derivations_lead_both_ways(url: str, world: World) -> None:
     step = world.act(run, "run", "finish", 2, Input(dataset, 2))
     assert world.send(BatchCall((), (step,))).succeeded
     Indexer(url, world.ledger).advance()
-    with opened(url, world).reading() as view:
+    with looking(url, world.ledger) as view:
         up, down = lineage(view, run), lineage(view, dataset)
         assert {node.artefact.id: node.depth for node in up.artefacts} == {hexed(run): 0, hexed(dataset): -1}
         assert {node.artefact.id: node.depth for node in down.artefacts} == {hexed(run): 1, hexed(dataset): 0}
@@ -96,11 +86,11 @@ def test_derivations_lead_both_ways(url: str, world: World) -> None:
 
 
 def test_without_an_index_readers_are_told_how_to_make_one(url: str, world: World) -> None:
-    with pytest.raises(IndexProblem, match="no index"), opened(url, world).reading():
+    with pytest.raises(IndexProblem, match="no index"), looking(url, world.ledger):
         pass
 
 
 def test_an_unknown_artefact_is_not_found(url: str, world: World) -> None:
     Indexer(url, world.ledger).advance()
-    with opened(url, world).reading() as view, pytest.raises(NotFound):
+    with looking(url, world.ledger) as view, pytest.raises(NotFound):
         artefact(view, bytes(32))

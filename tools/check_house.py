@@ -4,7 +4,8 @@
 
 1. No module is longer than 400 lines.
 2. No file or class carries one of the banned names (see the list below): they say nothing, so they
-   collect everything. And the word is "artefact", spelt so.
+   collect everything. And the word is "artefact", spelt so. Files of others, kept below a folder
+   `vendor`, keep their names.
 3. A `.vy` file holds printable ASCII and line feeds only. Vyper 0.4.3 ends a comment at a form feed, a
    vertical tab, NEL or U+2028 and compiles what follows: a contract then does what no reader sees.
 4. `proml.core` imports nothing that reads a clock, a disk, a socket or chance, and of the outside only
@@ -53,7 +54,7 @@ def main() -> int:
 def _work() -> Iterator[tuple[Path, Check]]:
     for tree in TREES:
         for path in sorted((ROOT / tree).rglob("*")):
-            if not path.is_file() or "__pycache__" in path.parts:
+            if not path.is_file() or {"__pycache__", "vendor"} & set(path.parts):
                 continue
             yield path, banned_file_name
             if path.suffix == ".py":

@@ -165,8 +165,15 @@ _LAST_MOMENT = 253_402_300_799
 
 
 def encode(draft: Draft) -> bytes:
-    """The journal payload of a draft: one JSON object, UTF-8."""
-    return orjson.dumps({"draft": type(draft).__name__, **_plain(draft)})
+    """The journal payload of a draft: one JSON object, UTF-8.
+
+    Raises:
+        RecordInvalid: for text that is no Unicode, such as a name given in another encoding.
+    """
+    try:
+        return orjson.dumps({"draft": type(draft).__name__, **_plain(draft)})
+    except TypeError as error:
+        raise RecordInvalid(f"this cannot be recorded: {error}", "write names in UTF-8") from None
 
 
 def decode(payload: bytes) -> Draft:

@@ -16,6 +16,7 @@ from proml.errors import (
     Busy,
     ConfigInvalid,
     FileRefused,
+    IndexProblem,
     JournalProblem,
     KeyProblem,
     LedgerProblem,
@@ -38,6 +39,7 @@ _STATUS: tuple[tuple[type[ProMLError], HTTPStatus], ...] = (
     (FileRefused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (JournalProblem, HTTPStatus.UNPROCESSABLE_ENTITY),
     (StorageProblem, HTTPStatus.SERVICE_UNAVAILABLE),
+    (IndexProblem, HTTPStatus.SERVICE_UNAVAILABLE),
     (LedgerProblem, HTTPStatus.SERVICE_UNAVAILABLE),
     (Busy, HTTPStatus.SERVICE_UNAVAILABLE),
 )

@@ -7,9 +7,9 @@ cannot: who retries, what is durable on return, what is checked by whom.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from proml.core.call import ContractCall
 from proml.core.event import Block, Header, Placed
@@ -204,4 +204,27 @@ class Storage(Protocol):
 
     def digests(self) -> Iterator[bytes]:
         """Every digest something is kept under, in no particular order."""
+        ...
+
+
+class Format(Protocol):
+    """A container format whose content digest is known: a module below `proml/capture/formats`.
+
+    Nothing in a file is unpickled, imported, run or extracted. Memory is bounded whatever the file says of
+    itself, and everything it says is compared with its size before it is believed.
+    """
+
+    FORM: str
+    """Its name in records and digests."""
+
+    def recognises(self, head: bytes, name: str) -> bool:
+        """Whether a file of this name, with these first bytes (up to 512), seems to be one. Quick."""
+        ...
+
+    def items(self, window: Any) -> Iterable[Mapping[str, Any]]:
+        """What the content digest is taken of (docs/format.md), from a `proml.capture.window.Window`.
+
+        Raises FileRefused, and nothing else, for a file that is damaged, dangerous, or could be read in
+        two ways.
+        """
         ...

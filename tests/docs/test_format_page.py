@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proml.core import document, fields, lifecycle, manifest, merkle, proof, record
+from proml.core import content, document, fields, lifecycle, manifest, merkle, proof, record
 from proml.core.consortium import MAX_ROLE_BIT, ROLES
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -58,6 +58,7 @@ def test_types_of_documents_are_those_of_the_code() -> None:
         proof.BATCH_TYPE,
         proof.PROOF_TYPE,
         manifest.MANIFEST_TYPE,
+        content.CONTENT_TYPE,
         "proml/lifecycle",
     } | {name for name in named if name in ("proml/ledger", "proml/evidence")}
 

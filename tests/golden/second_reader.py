@@ -117,7 +117,8 @@ def each(item: Callable[[Json], bool]) -> Callable[[Json], bool]:
     return lambda value: isinstance(value, list) and all(map(item, value))
 
 
-BYTES = {"sha256": is_shown, "name": is_text, "size": is_size, "blake3": is_shown, "files": is_size}
+BYTES = dict.fromkeys(("sha256", "blake3", "content"), is_shown)
+BYTES |= dict.fromkeys(("name", "form"), is_text) | dict.fromkeys(("size", "files"), is_size)
 REGISTERED = shape(
     "artefact sequence", artefact=is_shown, sequence=is_sequence, digest=is_shown, name=is_text, part=is_text
 )

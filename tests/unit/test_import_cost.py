@@ -54,7 +54,7 @@ def test_a_training_script_loads_nothing_heavy(statement):
 
 def test_only_the_rooms_that_capture_needs_are_opened():
     rooms = {name.split(".")[1] for name in loaded_by("import proml") if name.startswith("proml.")}
-    assert rooms == {"capture", "config", "core", "errors", "journal"}
+    assert rooms == {"capture", "config", "core", "errors", "extensions", "journal"}
 
 
 def test_of_other_projects_only_the_small_and_fast_are_loaded():

@@ -31,6 +31,8 @@ class Subject:
         sha256: of the file, or of the folder's manifest (docs/format.md); `0x` and 64 digits.
         blake3: of the file, None for a folder.
         files: how many files, None for a single file.
+        form: as what the file was read for its content digest, None without one.
+        content: content digest (docs/format.md), the same for a file that says the same in other bytes.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Subject:
     sha256: str
     blake3: str | None = None
     files: int | None = None
+    form: str | None = None
+    content: str | None = None
 
     def document(self) -> dict[str, Any]:
         """As it stands in a record, without what is None."""
@@ -245,6 +249,10 @@ def _subject(content: Mapping[str, Any]) -> Subject:
     unhexed(subject.sha256)
     if subject.blake3 is not None:
         unhexed(subject.blake3)
+    if subject.content is not None:
+        unhexed(subject.content)
+    if (subject.form is None) != (subject.content is None) or not isinstance(subject.form, str | None):
+        raise ValueError("a content digest has a form")
     counts = (subject.size, 0 if subject.files is None else subject.files)
     if type(subject.name) is not str or any(type(count) is not int or count < 0 for count in counts):
         raise ValueError("a subject has a name, a size, and a number of files")

@@ -17,6 +17,7 @@ Rules:
 What the digest of a folder is stands in `proml.core.manifest` and docs/manifest-format.md.
 """
 
+import logging
 import os
 import stat
 from dataclasses import dataclass
@@ -27,9 +28,13 @@ from typing import Literal
 from blake3 import blake3
 
 from proml.capture.hashing import Crew, OpenFile, Progress, Sink, Tally, Wanted, hash_file, unreadable
+from proml.capture.reading import content_of
 from proml.capture.tree import Limits, Tree
+from proml.core.content import Content
 from proml.core.manifest import FileDigest, Manifest, fault_in_name
-from proml.errors import FileRefused, NotFound
+from proml.errors import FileRefused, NotFound, ProMLError
+
+log = logging.getLogger("proml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Fingerprint:
         sha256: 32 bytes; of the file, or of the folder's manifest.
         blake3: 32 bytes, by which it can be verified faster.
         manifest: the files of a folder with their own digests; None for a single file.
+        content: what a single file says apart from how it is spelt, where its format is known.
     """
 
     name: str
@@ -51,6 +57,7 @@ class Fingerprint:
     sha256: bytes
     blake3: bytes
     manifest: Manifest | None = None
+    content: Content | None = None
 
     @property
     def files(self) -> int | None:
@@ -88,8 +95,22 @@ def fingerprint(path: Path, progress: Progress | None = None, limits: Limits | N
 
 def fingerprint_file(name: str, opened: OpenFile, progress: Progress | None = None) -> Fingerprint:
     """`fingerprint` of a file that is open already; closes it."""
+    said = _said(name, opened)
+    # Last, because this is what notices that the file changed since it was opened.
     digest = hash_file(opened, "both", Tally(progress))
-    return Fingerprint(name, "file", digest.size, digest.sha256, _known(digest.blake3))
+    return Fingerprint(name, "file", digest.size, digest.sha256, _known(digest.blake3), content=said)
+
+
+def _said(name: str, opened: OpenFile) -> Content | None:
+    """The content digest of an open file; without one its bytes are identified all the same."""
+    if not stat.S_ISREG(opened.status.st_mode):
+        return None
+    try:
+        return content_of(opened.fd, opened.path, name, opened.status.st_size)
+    except ProMLError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        log.warning("no content digest, only that of the bytes: %s%s", error.message, hint)
+        return None
 
 
 def name_of(path: Path) -> str:

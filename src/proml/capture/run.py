@@ -343,7 +343,9 @@ def subject_of(path: Path, progress: Progress | None = None) -> Subject:
 
 def _subject(found: Fingerprint) -> Subject:
     blake3 = hexed(found.blake3) if found.blake3 else None
-    return Subject(found.name, found.size, hexed(found.sha256), blake3, found.files)
+    said = found.content
+    form, content = (said.form, hexed(said.digest)) if said else (None, None)
+    return Subject(found.name, found.size, hexed(found.sha256), blake3, found.files, form, content)
 
 
 def _measured(metrics: Any, step: Any) -> bytes:

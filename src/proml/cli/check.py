@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from proml.capture.run import subject_of
+from proml.capture.fingerprint import fingerprint
 from proml.cli.terminal import Markup, Progress, busy, emit_json, safe, say, short, table, write_whole
+from proml.core.content import Content
 from proml.core.digest import hexed, unhexed
 from proml.core.verdict import Conclusion, Outcome, Verdict
 from proml.errors import NotFound, ProjectMissing, ProMLError, RecordInvalid, UsageProblem
@@ -35,10 +36,16 @@ from proml.verify import (
 )
 from proml.verify.evidence import MAX_BYTES as MAX_EVIDENCE_BYTES
 
-EXIT_CODES = {Conclusion.VALID: 0, Conclusion.INVALID: 1, Conclusion.NOT_ENOUGH_EVIDENCE: 3}
+EXIT_CODES = {
+    Conclusion.VALID: 0,
+    Conclusion.INVALID: 1,
+    Conclusion.NOT_ENOUGH_EVIDENCE: 3,
+    Conclusion.EQUAL_CONTENT: 11,
+}
 SIGNS = {
     Outcome.VALID: "[green]valid[/]",
     Outcome.INVALID: "[bold red]INVALID[/]",
+    Outcome.EQUAL_CONTENT: "[yellow]equal content[/]",
     Outcome.NOT_CHECKED: "[yellow]not checked[/]",
     Outcome.NOT_APPLICABLE: "[dim]not applicable[/]",
 }
@@ -52,6 +59,8 @@ gate_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 evidence_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 receive_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
+# SHA-256 and content digest of bytes in hand.
+Held = tuple[bytes, Content | None]
 # An evidence file begins like this (docs/evidence-format.md), so it need not be announced.
 EVIDENCE_BEGINS = b'{"digest":"0x'
 
@@ -80,7 +89,8 @@ def verify_target(
 ) -> int:
     """Check a file, folder or artefact against the ledger: nine numbered checks, each with its reason.
 
-    Exit code 0 valid, 1 invalid, 3 not enough evidence (something could not be checked; it says what).
+    Exit code 0 valid, 1 invalid, 3 not enough evidence (something could not be checked; it says what), 11
+    equal content: the bytes are others, but hold the same tensors or table, as after saving them again.
     A file is found by its digest, so it need not be where it was recorded.
 
         proml verify model.joblib
@@ -92,8 +102,8 @@ def verify_target(
         evidence, target = Path(target), ""
     with busy("verifying …") as hashed:
         if evidence is not None:
-            digest = _digest(target, hashed) if target else None
-            verdict = _verify_offline(digest, evidence, ledger, block)
+            held = _held(target, hashed) if target else None
+            verdict = _verify_offline(held, evidence, ledger, block)
         else:
             me = Participant.open()
             me.progress = hashed
@@ -244,7 +254,7 @@ def show_verdict(verdict: Verdict) -> None:
     say(f"[bold {colour}]{verdict.conclusion.value}[/]")
 
 
-def _verify_offline(digest: bytes | None, evidence: Path, ledger: Path | None, block: str | None) -> Verdict:
+def _verify_offline(held: Held | None, evidence: Path, ledger: Path | None, block: str | None) -> Verdict:
     """Check an evidence file with what is pinned: a ledger file given, else the project's, if any."""
     me = _own_project()
     pinned = read_ledger_file(ledger) if ledger else _own_ledger_file(me)
@@ -253,7 +263,8 @@ def _verify_offline(digest: bytes | None, evidence: Path, ledger: Path | None, b
     except RecordInvalid as error:
         raise UsageProblem(f"--block {error.message}") from None
     pins = Pins(pinned.terms, trusted, pinned.profiles) if pinned else Pins(block=trusted)
-    return check_evidence(_content(evidence), pins, me.lifecycles if me else supplied(), digest)
+    digest, said = held or (None, None)
+    return check_evidence(_content(evidence), pins, me.lifecycles if me else supplied(), digest, said)
 
 
 def _own_project() -> Participant | None:
@@ -270,8 +281,10 @@ def _own_ledger_file(me: Participant | None) -> LedgerFile | None:
         return None
 
 
-def _digest(target: str, progress: Progress | None) -> bytes:
-    return unhexed(subject_of(Path(target), progress).sha256)
+def _held(target: str, progress: Progress | None) -> Held:
+    """The digests of bytes in hand."""
+    found = fingerprint(Path(target), progress)
+    return found.sha256, found.content
 
 
 def _is_evidence(path: Path) -> bool:
@@ -294,12 +307,12 @@ def _content(path: Path) -> bytes:
 
 def _aim(me: Participant, grounds: LedgerGrounds, target: str, artefact: str | None) -> Target:
     """Bytes in hand by their digest, anything else by the artefact it means."""
-    digest = _digest(target, me.progress) if os.path.lexists(target) else None
+    held = _held(target, me.progress) if os.path.lexists(target) else None
     if artefact is not None:
-        if digest is None:
+        if held is None:
             raise UsageProblem("--as says which artefact a file must be", "name a file or folder to verify")
-        return ById(artefact_meant(me, grounds.chronicle, artefact), digest)
-    return ByDigest(digest) if digest else ById(artefact_meant(me, grounds.chronicle, target))
+        return ById(artefact_meant(me, grounds.chronicle, artefact), *held)
+    return ByDigest(*held) if held else ById(artefact_meant(me, grounds.chronicle, target))
 
 
 def _performed(text: str) -> tuple[str, int]:

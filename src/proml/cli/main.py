@@ -29,6 +29,7 @@ EXIT_CODES = {
     8: "a key cannot be read, unlocked or used",
     9: "stored bytes are missing or wrong, or cannot be written",
     10: "another process holds what this one needs",
+    11: "the bytes are others than those recorded, and hold the same content",
     70: "a fault of ProML itself",
     INTERRUPTED: "interrupted by Ctrl-C",
 }

@@ -102,7 +102,14 @@ _size = _whole(0, EXACT_INTEGER)
 _sequence = _whole(1, MAX_SEQUENCE)
 
 # What is known of the bytes of a file or folder besides its SHA-256.
-_BYTES: Mapping[str, Check] = {"name": _text, "size": _size, "blake3": _digest, "files": _size}
+_BYTES: Mapping[str, Check] = {
+    "name": _text,
+    "size": _size,
+    "blake3": _digest,
+    "files": _size,
+    "form": _text,
+    "content": _digest,
+}
 _REGISTERED_INPUT = _object(
     {"artefact": _digest, "sequence": _sequence}, {"digest": _digest, "name": _text, "part": _text}
 )

@@ -8,6 +8,7 @@ what it does not. The conclusion is
 
 * `invalid` when any check is,
 * `valid` when every check is, check 1 excepted where nobody has bytes in hand (`not applicable`),
+* `equal content, other bytes` when every check is but the first, which found bytes that say the same,
 * `not enough evidence` otherwise: what nobody could check is not taken for good.
 """
 
@@ -44,6 +45,7 @@ class Outcome(StrEnum):
 
     VALID = "valid"
     INVALID = "invalid"
+    EQUAL_CONTENT = "equal content"
     NOT_CHECKED = "not checked"
     NOT_APPLICABLE = "not applicable"
 
@@ -53,6 +55,7 @@ class Conclusion(StrEnum):
 
     VALID = "valid"
     INVALID = "invalid"
+    EQUAL_CONTENT = "equal content, other bytes"
     NOT_ENOUGH_EVIDENCE = "not enough evidence"
 
 
@@ -275,7 +278,8 @@ class Verdict:
         if any(check.outcome is Outcome.INVALID for check in self.checks):
             return Conclusion.INVALID
         if {check.number for check in self.checks} == set(NAMES) and all(map(_does_not_spoil, self.checks)):
-            return Conclusion.VALID
+            equal = any(check.outcome is Outcome.EQUAL_CONTENT for check in self.checks)
+            return Conclusion.EQUAL_CONTENT if equal else Conclusion.VALID
         return Conclusion.NOT_ENOUGH_EVIDENCE
 
     def check(self, number: int) -> Check:
@@ -303,6 +307,8 @@ class Verdict:
 def _does_not_spoil(check: Check) -> bool:
     if check.outcome is Outcome.NOT_APPLICABLE:
         return check.number in MAY_BE_INAPPLICABLE
+    if check.outcome is Outcome.EQUAL_CONTENT:
+        return check.number == BYTES
     return check.outcome is Outcome.VALID
 
 

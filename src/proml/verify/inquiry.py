@@ -55,6 +55,10 @@ class Inquiry:
         """Note what could not be checked of an artefact."""
         self.sheet.missing(self._under(number, artefact), self._finding(text, artefact, step))
 
+    def equal(self, text: str, artefact: bytes, step: Step) -> None:
+        """Note that the bytes in hand are others than a step names, and say the same."""
+        self.sheet.equal(self._finding(text, artefact, step))
+
     def _under(self, number: int, artefact: bytes) -> int:
         return number if artefact == self.focus or number == OBSERVATIONS else INPUTS
 

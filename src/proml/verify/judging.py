@@ -33,7 +33,7 @@ from proml.verify.grounds import Grounds
 from proml.verify.history_checks import check_final, check_history, check_ledger_itself, check_recall
 from proml.verify.inquiry import Inquiry
 from proml.verify.record_checks import check_bytes, check_input_digests, check_observations, check_record
-from proml.verify.records import KeptRecord, Records, names_bytes
+from proml.verify.records import KeptRecord, Records, names_bytes, says_the_same
 from proml.verify.targets import Target, find
 
 
@@ -59,16 +59,19 @@ def judge(grounds: Grounds, records: Records, lifecycles: Sequence[Lifecycle], t
     history = tuple(inquiry.transitions(aim.artefact))
     deeds: list[Deed] = []
     matches: dict[int, bool | None] = {}
+    alike: set[int] = set()
     name = None
     for transition in history:
         kept = _check_step(inquiry, transition)  # 2, 6, 9
         match = None
         if aim.digest is not None and transition.step.subject != ZERO:
             match = matches[transition.sequence] = names_bytes(transition.step.subject, kept, aim.digest)
+            if says_the_same(kept, aim.content):
+                alike.add(transition.sequence)
         name = kept.fields.get("name", name) if kept else name
         deeds.append(_deed(inquiry, transition, kept is not None, match is True))
     if aim.digest is not None:
-        check_bytes(inquiry, matches)  # 1
+        check_bytes(inquiry, matches, alike)  # 1
     stand, good = _stand(inquiry, name), _good(inquiry, history)
     good[INPUTS] = _check_upstream(inquiry)  # 6
     check_recall(inquiry)  # 7

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from proml.core.chronicle import Chronicle
+from proml.core.content import Content
 from proml.core.digest import hexed, sha256, unhexed
 from proml.core.event import Acted, Anchored, Approved, Block, Refused, Registered
 from proml.core.history import SharedHistory
@@ -115,7 +116,11 @@ class FiledRecords:
 
 
 def check_evidence(
-    content: bytes, pins: Pins, lifecycles: Sequence[Lifecycle], digest: bytes | None = None
+    content: bytes,
+    pins: Pins,
+    lifecycles: Sequence[Lifecycle],
+    digest: bytes | None = None,
+    said: Content | None = None,
 ) -> Verdict:
     """Make the numbered checks of the artefact that an evidence file is about.
 
@@ -124,6 +129,7 @@ def check_evidence(
         pins: what is trusted.
         lifecycles: those whose files the checker knows from elsewhere.
         digest: of bytes in hand that are said to be the artefact, 32 bytes.
+        said: what those bytes say, by their content digest.
 
     Raises:
         RecordInvalid: when the file is damaged, malformed or says more than it needs.
@@ -160,7 +166,7 @@ def check_evidence(
     )
     every = {each.table.id: each for each in (*evidence.lifecycles, *lifecycles)}
     records = FiledRecords(kept, batches, bool(evidence.singles))
-    verdict = judge(grounds, records, tuple(every.values()), ById(evidence.focus, digest))
+    verdict = judge(grounds, records, tuple(every.values()), ById(evidence.focus, digest, said))
     if not evidence.singles:
         return verdict
     question = f"are these observations of {verdict.question}"

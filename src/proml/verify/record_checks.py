@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from proml.core.chronicle import Transition
@@ -18,12 +18,13 @@ from proml.verify.records import KeptRecord, kept_or_none, names_bytes
 _COMPARED = ("artefact", "kind", "action", "sequence", "actor", "subject", "inputs")
 
 
-def check_bytes(inquiry: Inquiry, matches: Mapping[int, bool | None]) -> None:
+def check_bytes(inquiry: Inquiry, matches: Mapping[int, bool | None], alike: Collection[int]) -> None:
     """1: the bytes in hand are the artefact's present ones.
 
     Args:
         inquiry: the verification.
         matches: for each step that names bytes whether they are those in hand; None: cannot be said.
+        alike: steps whose records name bytes that say the same as those in hand, by their content digest.
     """
     focus = inquiry.focus
     present = inquiry.subject_step(focus)
@@ -37,6 +38,8 @@ def check_bytes(inquiry: Inquiry, matches: Mapping[int, bool | None]) -> None:
         theirs = theirs if older or not unopened else "those in hand may be these or others"
         text = f"names bytes that only its record shows, which is not to be had; {theirs}"
         inquiry.missing(BYTES, text, focus, present.step)
+    elif not matches[present.sequence] and present.sequence in alike:
+        inquiry.equal("names other bytes that say the same: the content digest is equal", focus, present.step)
     elif not matches[present.sequence]:
         inquiry.wrong(BYTES, f"names other bytes, the present ones; {theirs}", focus, present.step)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from proml.core.content import Content
 from proml.core.digest import hexed, sha256, unhexed
 from proml.core.proof import ObservationBatch, open_batch
 from proml.core.record import (
@@ -23,7 +24,7 @@ from proml.interfaces import Storage
 # What checks look at; the rest of a record may be megabytes.
 LOOKED_AT = ("artefact", "kind", "name", "action", "sequence", "actor", "subject", "inputs", "observations")
 CACHED = 64
-Content = TypeVar("Content")
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -83,6 +84,14 @@ def names_bytes(subject: bytes, kept: KeptRecord | None, digest: bytes) -> bool 
         return opened
     shown = kept.fields["subject"]
     return hexed(digest) in (shown["sha256"], shown.get("blake3"))
+
+
+def says_the_same(kept: KeptRecord | None, content: Content | None) -> bool:
+    """Whether a record names bytes with this content digest, read as the same form."""
+    if kept is None or content is None:
+        return False
+    subject = kept.fields.get("subject", {})
+    return (subject.get("form"), subject.get("content")) == (content.form, hexed(content.digest))
 
 
 class Records(Protocol):
@@ -150,7 +159,7 @@ class StoredRecords:
         """A batch by the SHA-256 of its bytes; see `Records`."""
         return self._read(digest, _batch)
 
-    def _read(self, digest: bytes, read: Callable[[bytes, bytes], Content]) -> Content:
+    def _read(self, digest: bytes, read: Callable[[bytes, bytes], Kept]) -> Kept:
         problem = ""
         for storage in self._storages:
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from proml.core.verdict import NAMES, Check, Finding, Outcome
+from proml.core.verdict import BYTES, NAMES, Check, Finding, Outcome
 
 # A broken history of a million steps must not fill the memory with a million sentences.
 MAX_FINDINGS = 20
@@ -18,6 +18,11 @@ class Sheet:
         self._wrong: dict[int, list[Finding]] = defaultdict(list)
         self._missing: dict[int, list[Finding]] = defaultdict(list)
         self._more: dict[int, int] = defaultdict(int)
+        self._equal: Finding | None = None
+
+    def equal(self, finding: Finding) -> None:
+        """The bytes in hand are others and say the same: check 1 is neither valid nor plainly invalid."""
+        self._equal = finding
 
     def wrong(self, number: int, finding: Finding) -> None:
         """Something that makes check `number` invalid."""
@@ -47,6 +52,8 @@ class Sheet:
         wrong, missing = self._wrong[number], list(self._missing[number])
         if gap:
             missing.append(Finding(gap))
+        if number == BYTES and self._equal and not wrong:
+            return Check(number, Outcome.EQUAL_CONTENT, self._equal.text, (self._equal,))
         found = (*wrong, *missing)
         if found:
             outcome = Outcome.INVALID if wrong else Outcome.NOT_CHECKED

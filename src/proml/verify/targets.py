@@ -6,20 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from proml.core.chronicle import Transition
+from proml.core.content import Content
 from proml.core.digest import ZERO, hexed
 from proml.core.verdict import Twin
 from proml.errors import NotFound
 from proml.verify.grounds import Grounds
 from proml.verify.inquiry import subject_step
-from proml.verify.records import Records, kept_or_none, names_bytes
+from proml.verify.records import Records, kept_or_none, names_bytes, says_the_same
 
 
 @dataclass(frozen=True, slots=True)
 class ById:
-    """An artefact by its id (32 bytes), and the digest of bytes said to be it, if any are in hand."""
+    """An artefact by its id (32 bytes), and the digests of bytes said to be it, if any are in hand."""
 
     artefact: bytes
     digest: bytes | None = None
+    content: Content | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,11 @@ class ByDigest:
     """Whatever artefact a file or folder is, by 32 bytes.
 
     SHA-256 of a file or of a folder's manifest. BLAKE3 of a file is found only where the record that
-    names it is to be had.
+    names it is to be had; so are other bytes that say the same, by their content digest.
     """
 
     digest: bytes
+    content: Content | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Aim:
         digest: of the bytes in hand, None when nobody asked about bytes.
         twins: other artefacts that name the same bytes.
         notes: what the choice among several rests on.
+        content: content digest of the bytes in hand, None where they have none.
     """
 
     artefact: bytes
@@ -60,6 +64,7 @@ class Aim:
     digest: bytes | None = None
     twins: tuple[Twin, ...] = ()
     notes: tuple[str, ...] = ()
+    content: Content | None = None
 
 
 def find(grounds: Grounds, records: Records, target: Target) -> Aim:
@@ -72,7 +77,7 @@ def find(grounds: Grounds, records: Records, target: Target) -> Aim:
         case ById():
             return _by_id(grounds, target)
         case ByDigest():
-            return _by_digest(grounds, records, target.digest)
+            return _by_digest(grounds, records, target)
         case ByRecord():
             return _by_record(grounds, records, target.commitment)
 
@@ -89,7 +94,7 @@ def _by_id(grounds: Grounds, target: ById) -> Aim:
     question = f"artefact {hexed(target.artefact)}"
     if target.digest is not None:
         question = f"are the bytes {hexed(target.digest)} the {question}"
-    return Aim(target.artefact, question, target.digest)
+    return Aim(target.artefact, question, target.digest, content=target.content)
 
 
 def _by_record(grounds: Grounds, records: Records, commitment: bytes) -> Aim:
@@ -109,9 +114,12 @@ def _by_record(grounds: Grounds, records: Records, commitment: bytes) -> Aim:
     return Aim(chosen.step.artefact, question, None, (), notes)
 
 
-def _by_digest(grounds: Grounds, records: Records, digest: bytes) -> Aim:
+def _by_digest(grounds: Grounds, records: Records, target: ByDigest) -> Aim:
+    digest = target.digest
     plain = dict.fromkeys(each.step.artefact for each in grounds.chronicle.with_subject(digest))
     artefacts = list(plain) or list(dict.fromkeys(_private(grounds, records, digest)))
+    if not artefacts and target.content is not None:
+        artefacts = list(dict.fromkeys(_with_content(grounds, records, target.content)))
     if not artefacts:
         raise NotFound(
             f"nothing on this ledger has the digest {hexed(digest)}",
@@ -121,7 +129,8 @@ def _by_digest(grounds: Grounds, records: Records, digest: bytes) -> Aim:
     twins = [_twin(grounds, records, artefact, digest) for artefact in artefacts]
     twins.sort(key=lambda twin: (not twin.present, twin.registered.number))
     chosen, *others = twins
-    return Aim(chosen.artefact, f"bytes {hexed(digest)}", digest, tuple(others), _about_twins(others))
+    notes = _about_twins(others)
+    return Aim(chosen.artefact, f"bytes {hexed(digest)}", digest, tuple(others), notes, target.content)
 
 
 def _about_twins(others: list[Twin]) -> tuple[str, ...]:
@@ -140,6 +149,15 @@ def _private(grounds: Grounds, records: Records, digest: bytes) -> Iterator[byte
             kept = kept_or_none(records, step.record)
             if kept is not None and names_bytes(step.subject, kept, digest):
                 yield step.artefact
+
+
+def _with_content(grounds: Grounds, records: Records, content: Content) -> Iterator[bytes]:
+    """Artefacts of which some step names bytes that say this, in a record that is to be had."""
+    for transition in _all_steps(grounds):
+        if transition.step.subject == ZERO:
+            continue
+        if says_the_same(kept_or_none(records, transition.step.record), content):
+            yield transition.step.artefact
 
 
 def _twin(grounds: Grounds, records: Records, artefact: bytes, digest: bytes) -> Twin:

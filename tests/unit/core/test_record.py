@@ -290,7 +290,7 @@ def test_a_field_of_another_shape_is_named(field: str, value: Any, words: str) -
 
 
 def test_members_that_are_not_known_are_left_alone() -> None:
-    subject = {"sha256": DIGEST, "content": "a digest that a later version knows"}
+    subject = {"sha256": DIGEST, "meaning": "a digest that a later version knows"}
     assert open_sealed(seal({**LEAST, "subject": subject}, KEY).content).record["subject"] == subject
 
 

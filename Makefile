@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench campaign prove venv anvil lock format clean
+.PHONY: help demo test check bench branches campaign prove venv anvil lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,12 +30,18 @@ check: venv ## Lint, strict types, import rules, rules of the house, generated f
 	run $(VENV)/bin/lint-imports; \
 	run $(PY) tools/check_house.py; \
 	if [ -f src/proml/contracts/build.py ]; then run $(PY) -m proml.contracts.build --check; fi; \
+	run $(PY) tools/lint_contracts.py; \
 	for generator in tools/generate_*.py; do \
 		if [ -f "$$generator" ]; then run $(PY) "$$generator" --check; fi; done; \
 	if [ $$failed = 0 ]; then echo "check: all good"; fi; exit $$failed
 
 bench: venv anvil ## Measure, and write build/bench.json
 	@$(PY) $(BENCH) $(ARGS)
+
+branches: venv ## Say which branches of the contracts their tests take
+	@rm -rf build/branches
+	@PROML_BRANCHES=$(CURDIR)/build/branches $(PY) -m pytest -q $(PYTEST_ARGS) tests/contracts
+	@$(PY) tools/contract_coverage.py build/branches
 
 campaign: venv ## Play 1,000,000 random calls against the compiled contract
 	@$(PY) tools/campaign.py --calls 1000000 $(ARGS)

@@ -1,12 +1,26 @@
 """One machine for all contract tests; each test starts from the same fresh deployment."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from boa.environment import Env
 
+from tests.contracts.branches import noted
 from tests.contracts.cast import FOUNDERS, RULES, TABLES
 from tests.contracts.side_by_side import SideBySide
+
+
+@pytest.fixture(scope="session", autouse=True)
+def branches() -> Iterator[None]:
+    """Where branch coverage is asked for, note which ways the contract's branches go."""
+    folder = os.environ.get("PROML_BRANCHES")
+    if not folder:
+        yield
+        return
+    with noted(Path(folder)):
+        yield
 
 
 @pytest.fixture(scope="session")

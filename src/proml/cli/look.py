@@ -14,10 +14,12 @@ from proml.core.chronicle import Chronicle, Transition
 from proml.core.digest import ZERO, hexed
 from proml.core.lineage import lineage as lineage_of
 from proml.core.lineage import taints
+from proml.core.recall import Due
 from proml.errors import NotFound
 from proml.export import mermaid, svg, text
 from proml.export.reading import Names, lineage_view
 from proml.node.participant import Participant
+from proml.node.recalling import obligations, told
 from proml.node.targets import artefact_meant
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
@@ -56,8 +58,7 @@ def show(target: Target, as_json: Json = False) -> int:
         (name, document[name]) for name in ("id", "kind", "state", "sequence", "creator", "custodian", "head")
     ]
     table(("", ""), rows)
-    for taint in document["tainted by"]:
-        say(f"[red]tainted[/]: {safe(' → '.join(taint))}")
+    _show_recalls(document)
     if document["next"]:
         table(("next", "by a"), [(action, ", ".join(roles)) for action, roles in document["next"].items()])
     _show_steps(document["history"])
@@ -122,6 +123,7 @@ def lineage(
                 "artefacts": [_fields(each) for each in view.artefacts],
                 "derivations": [_fields(each) for each in view.derivations],
                 "taints": [list(path) for path in view.taint_paths],
+                "acknowledgements": [_fields(each) for each in view.acknowledgements],
             }
         )
         return 0
@@ -170,8 +172,58 @@ def artefact_document(me: Participant, chronicle: Chronicle, artefact: bytes) ->
         "tainted by": [
             [me.title(chronicle, each) for each in taint.path] for taint in taints(chronicle, artefact)
         ],
+        "recalls": [
+            _recall_document(me, chronicle, recalled)
+            for recalled in [artefact, *(taint.source for taint in taints(chronicle, artefact))]
+            if chronicle.is_recalled(recalled)
+        ],
+        "to acknowledge": [_due_document(me, chronicle, each) for each in obligations(chronicle, artefact)],
         "history": [_step_document(me, chronicle, each, names) for each in chronicle.histories[artefact]],
     }
+
+
+def _recall_document(me: Participant, chronicle: Chronicle, recalled: bytes) -> dict[str, Any]:
+    recall = told(me, chronicle, recalled)
+    assert recall is not None
+    return {
+        "artefact": hexed(recalled),
+        "title": me.title(chronicle, recalled),
+        "organisation": me.name_of(recall.organisation),
+        "block": recall.block,
+        "time": when(recall.time),
+        "reason": recall.reason or None,
+        "text": recall.text or None,
+        "words": recall.words or "its record, which is elsewhere, says why",
+    }
+
+
+def _due_document(me: Participant, chronicle: Chronicle, due: Due) -> dict[str, Any]:
+    return {
+        "recalled": hexed(due.source),
+        "artefact": hexed(due.artefact),
+        "title": me.title(chronicle, due.artefact),
+        "organisation": me.name_of(due.organisation),
+        "acknowledged": due.given.block.number if due.given else None,
+    }
+
+
+def _show_recalls(document: dict[str, Any]) -> None:
+    """Why it is recalled or tainted, by which way, and who has to acknowledge that."""
+    for taint in document["tainted by"]:
+        say(f"[red]tainted[/]: {safe(' → '.join(taint))}")
+    for each in document["recalls"]:
+        who = f"{each['title']} was recalled by {each['organisation']} in block {each['block']}"
+        say(f"[red]recall[/]: {safe(who)}: {safe(each['words'])}")
+    rows = [
+        (
+            each["title"],
+            each["organisation"],
+            "yes, in block " + str(each["acknowledged"]) if each["acknowledged"] else "not yet",
+        )
+        for each in document["to acknowledge"]
+    ]
+    if rows:
+        table(("tainted", "custodian, who must acknowledge", "acknowledged"), rows)
 
 
 def _step_document(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,9 +18,11 @@ from proml.core.chronicle import Chronicle
 from proml.core.consortium import ROLES, role_names
 from proml.core.digest import hexed
 from proml.core.lineage import taints
+from proml.core.recall import Due
 from proml.errors import LedgerProblem, ProMLError, UsageProblem
 from proml.node.founding import found_embedded, join, me, start_project, taken_back_on_failure
 from proml.node.participant import Participant
+from proml.node.recalling import obligations
 from proml.signing import key_address
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
@@ -110,11 +113,15 @@ def status(as_json: Json = False) -> int:
     if as_json:
         emit_json(document)
     else:
-        rows = [(name, _shown(value)) for name, value in document.items()]
+        rows = [(name, _shown(value)) for name, value in document.items() if value or name not in _RARE]
         table(("", ""), rows)
         if problem:
             say(f"hint: {problem.hint}")
     return problem.exit_code if problem else 0
+
+
+# Said only where there is something to say.
+_RARE = frozenset({"to acknowledge", "unacknowledged"})
 
 
 def _shown(value: Any) -> str:
@@ -142,6 +149,11 @@ def _ledger_status(mine: Participant) -> dict[str, Any]:
             tainted.append(title)
         if lifecycle and key and _waits_for(chronicle, artefact, roles, key.organisation):
             open_to_me.append(title)
+    owed = [each for each in obligations(chronicle) if each.given is None]
+
+    def own(each: Due) -> bool:
+        return key is not None and each.organisation == key.organisation
+
     head = mine.ledger.head()
     return {
         "ledger": f"block {head.number}, {len(shared.organisations)} member(s)",
@@ -149,6 +161,8 @@ def _ledger_status(mine: Participant) -> dict[str, Any]:
         "artefacts": counts,
         "tainted": tainted,
         "waits for you": open_to_me,
+        "to acknowledge": sorted({mine.title(chronicle, each.artefact) for each in owed if own(each)}),
+        "unacknowledged": dict(Counter(mine.name_of(each.organisation) for each in owed if not own(each))),
         "illegal events": len(chronicle.illegal),
     }
 

@@ -89,7 +89,7 @@ def register(
         raise UsageProblem("an artefact without bytes needs a name", "add --name")
     with busy("fingerprinting …") as me.progress:
         salt = me.register(where, kind, name, _inputs(me, inputs), content)
-    return _noted(me, {"salt": salt, "kind": kind}, f"noted: register {kind} {name or path}", push, as_json)
+    return noted(me, {"salt": salt, "kind": kind}, f"noted: register {kind} {name or path}", push, as_json)
 
 
 @act_command.command()
@@ -123,7 +123,7 @@ def act(
     content = Content(_pairs(param), _pairs(metric), _pairs(claim))
     with busy("fingerprinting …") as me.progress:
         me.act(_target(me, target), action, subject, _inputs(me, inputs), content)
-    return _noted(me, {"action": action, "target": target}, f"noted: {action} {target}", push, as_json)
+    return noted(me, {"action": action, "target": target}, f"noted: {action} {target}", push, as_json)
 
 
 @push_command.command()
@@ -234,7 +234,8 @@ def _run_child(command: list[str]) -> int:
     return 128 - status if status < 0 else status
 
 
-def _noted(me: Participant, document: dict[str, Any], text: str, push: bool, as_json: bool) -> int:
+def noted(me: Participant, document: dict[str, Any], text: str, push: bool, as_json: bool) -> int:
+    """Say that something waits for the next push, or make that push."""
     if push:
         return _push(me, as_json)
     if as_json:

@@ -127,3 +127,12 @@ class Chronicle:
         """Whether it stands in a recalled state of its lifecycle."""
         standing = self.shared.artefacts.get(artefact)
         return bool(standing and self.shared.tables[standing.lifecycle].recalled >> standing.state & 1)
+
+    def recall_of(self, artefact: bytes) -> Transition | None:
+        """The step that took a recalled artefact into the recalled states it stands in, None of any other."""
+        found = None
+        for transition in reversed(self.histories.get(artefact, ())):
+            if not self.shared.tables[transition.lifecycle].recalled >> transition.step.state & 1:
+                break
+            found = transition
+        return found

@@ -7,7 +7,7 @@ descendant: the path from the recalled artefact is the evidence.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from proml.core.chronicle import Chronicle
@@ -91,11 +91,15 @@ def taints(chronicle: Chronicle, artefact: bytes, most: int = MAX_ARTEFACTS) -> 
         if len(found) == most:
             break
         if ancestor != artefact and chronicle.is_recalled(ancestor):
-            path = [ancestor]
-            while path[-1] != artefact:
-                path.append(came_from[path[-1]])
-            found.append(Taint(tuple(path)))
+            found.append(Taint(tuple(_way_back(ancestor, came_from))))
     return found
+
+
+def _way_back(start: bytes, came_from: dict[bytes, bytes]) -> Iterator[bytes]:
+    yield start
+    while start in came_from:
+        start = came_from[start]
+        yield start
 
 
 def tainted_by(chronicle: Chronicle, recalled: bytes) -> list[bytes]:

@@ -10,7 +10,15 @@ from proml.core.chronicle import Chronicle, Transition
 from proml.core.digest import hexed
 from proml.core.lifecycle import Lifecycle
 from proml.core.lineage import Lineage, tainted_by, taints
-from proml.export.view import ArtefactView, DerivationView, LineageView, Timeline, TimelineStep
+from proml.core.recall import due
+from proml.export.view import (
+    AcknowledgementView,
+    ArtefactView,
+    DerivationView,
+    LineageView,
+    Timeline,
+    TimelineStep,
+)
 
 # A drawing of more says nothing to anybody, and takes long to lay out.
 MOST_ARTEFACTS = 300
@@ -66,7 +74,8 @@ def lineage_view(
     """
     shown = _in_order(chronicle, _nearest(lineage, most))
     recalled = [each for each in chronicle.histories if chronicle.is_recalled(each)]
-    tainted = {each for source in recalled for each in tainted_by(chronicle, source)}
+    reached = {source: tainted_by(chronicle, source) for source in recalled}
+    tainted = {each for source in recalled for each in reached[source]}
     unsafe = tainted.union(recalled)
     paths = [taint.path for taint in taints(chronicle, lineage.focus)]
     chosen = frozenset(shown)
@@ -87,6 +96,17 @@ def lineage_view(
         ),
         taint_paths=tuple(tuple(map(hexed, path)) for path in paths if chosen.issuperset(path)),
         left_out=len(lineage.artefacts) - len(shown),
+        acknowledgements=tuple(
+            AcknowledgementView(
+                hexed(source),
+                hexed(artefact),
+                names.name_of(owed.organisation),
+                owed.given.block.number if owed.given else None,
+            )
+            for source in recalled
+            for artefact in reached[source]
+            if artefact in chosen and (owed := due(chronicle, source, artefact))
+        ),
     )
 
 

@@ -32,6 +32,13 @@ def render(view: LineageView, plain: bool = False) -> str:
     for path in view.taint_paths:
         way = (" > " if plain else " → ").join(_name(artefacts[each]) for each in path)
         written.append(f"recalled, and so tainted: {way}")
+    waiting: dict[str, list[str]] = {}
+    for each in view.acknowledgements:
+        if each.block is None:
+            waiting.setdefault(each.organisation, []).append(_name(artefacts[each.artefact]))
+    for organisation, names in waiting.items():
+        who = shortened(organisation, _LONGEST_NAME)
+        written.append(f"{who} must acknowledge: {', '.join(dict.fromkeys(names))}")
     if view.left_out:
         written.append(f"{view.left_out:,} further artefacts are not shown")
     text = "\n".join(written) + "\n"

@@ -50,6 +50,22 @@ class DerivationView:
 
 
 @dataclass(frozen=True, slots=True)
+class AcknowledgementView:
+    """That the custodian of a tainted artefact has to acknowledge a recall, or did.
+
+    Attributes:
+        recalled, artefact: ids of the recalled artefact and of the tainted one.
+        organisation: the custodian's name.
+        block: where it acknowledged; None while it has not.
+    """
+
+    recalled: str
+    artefact: str
+    organisation: str
+    block: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class LineageView:
     """A part of the derivation graph around one artefact.
 
@@ -59,6 +75,7 @@ class LineageView:
         derivations: only among `artefacts`, so that none dangles.
         taint_paths: for each recalled ancestor, the ids on the shortest way from it to the focus.
         left_out: how many further artefacts belong to it but are not shown.
+        acknowledgements: for each tainted one of `artefacts` and each recall that taints it.
     """
 
     focus: str
@@ -66,6 +83,7 @@ class LineageView:
     derivations: tuple[DerivationView, ...]
     taint_paths: tuple[tuple[str, ...], ...] = ()
     left_out: int = 0
+    acknowledgements: tuple[AcknowledgementView, ...] = ()
 
     @property
     def path_links(self) -> frozenset[tuple[str, str]]:

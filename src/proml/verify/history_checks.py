@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from proml.core.digest import hexed
 from proml.core.event import Anchored, LifecycleAdmitted, Refused, Step, next_head
 from proml.core.lineage import taints
+from proml.core.recall import due
 from proml.core.refusal import Reason
 from proml.core.verdict import ACTORS, FINAL, HEAD, LEGAL, OBSERVATIONS, RECALL, Finding
 from proml.errors import NotFound
@@ -116,28 +115,34 @@ def check_ledger_itself(inquiry: Inquiry) -> None:
 def check_recall(inquiry: Inquiry) -> None:
     """7: it is not recalled, and nothing is that it derives from."""
     focus = inquiry.focus
-    if inquiry.chronicle.is_recalled(focus):
-        step = _recalling(inquiry, focus)
-        who = inquiry.organisation_name(step.actor.organisation)
-        inquiry.wrong(RECALL, f"recalled it, by {who}", focus, step)
+    recall = inquiry.chronicle.recall_of(focus)
+    if recall is not None:
+        who = inquiry.organisation_name(recall.step.actor.organisation)
+        inquiry.wrong(RECALL, f"recalled it, by {who}", focus, recall.step)
     for taint in taints(inquiry.chronicle, focus, MAX_FINDINGS):
-        step = _recalling(inquiry, taint.source)
+        recall = inquiry.chronicle.recall_of(taint.source)
+        assert recall is not None
+        step = recall.step
         who = inquiry.organisation_name(step.actor.organisation)
         way = " -> ".join(inquiry.called(artefact) for artefact in taint.path[:MAX_WAY])
         way += f" -> {len(taint.path) - MAX_WAY} more" if len(taint.path) > MAX_WAY else ""
         text = f"{inquiry.called(taint.source)} was recalled by {who}, and it derives from that: {way}"
+        text += _acknowledged(inquiry, taint.source)
         finding = Finding(text, taint.source, step.sequence, step.actor.organisation, taint.path)
         inquiry.sheet.wrong(RECALL, finding)
 
 
-def _recalling(inquiry: Inquiry, artefact: bytes) -> Step:
-    """The step that took a recalled artefact into the state it stands in."""
-    transitions = inquiry.transitions(artefact)
-    recalled = inquiry.chronicle.shared.tables[transitions[-1].lifecycle].recalled
-    for later, earlier in pairwise(reversed(transitions)):
-        if not recalled >> earlier.step.state & 1:
-            return later.step
-    return transitions[0].step
+def _acknowledged(inquiry: Inquiry, source: bytes) -> str:
+    """Who has to acknowledge what a recall did to the focus, and whether it is known to be done."""
+    owed = due(inquiry.chronicle, source, inquiry.focus)
+    if owed is None:
+        return ""
+    who = inquiry.organisation_name(owed.organisation)
+    if owed.given is not None:
+        return f"; {who} acknowledged that in block {owed.given.block.number}"
+    if inquiry.grounds.knows_anchors(owed.organisation):
+        return f"; {who} has to acknowledge that, and has not"
+    return f"; {who} has to acknowledge that"
 
 
 def check_final(inquiry: Inquiry) -> None:

@@ -85,6 +85,11 @@ class Config:
         return self.folder / "lifecycles"
 
     @property
+    def papers(self) -> Path:
+        """Folder of the consents that proposals speak of."""
+        return self.folder / "papers"
+
+    @property
     def chain(self) -> Path:
         """Folder of the embedded chain, where this project is the one that has it."""
         return self.folder / CHAIN

@@ -26,7 +26,7 @@ DOCS = ROOT / "docs"
 GENERATED = DOCS / "reference.md"
 WRITTEN = (
     ROOT / "README.md",
-    *(DOCS / f"{page}.md" for page in ("tutorial", "concepts", "operating", "lifecycles")),
+    *(DOCS / f"{page}.md" for page in ("tutorial", "concepts", "operating", "governance", "lifecycles")),
 )
 PAGES = sorted(
     path

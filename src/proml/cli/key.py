@@ -1,4 +1,4 @@
-"""Commands about this participant's keys: new, list, show, add, revoke."""
+"""Commands about this participant's keys: new, list, show, consent, add, revoke."""
 
 from __future__ import annotations
 
@@ -7,16 +7,27 @@ from typing import Annotated
 
 import typer
 
-from proml.cli.terminal import ask_passphrase, emit_json, new_passphrase, say, table
+from proml.cli.terminal import ask_passphrase, emit_json, new_passphrase, safe, say, table, write_whole
 from proml.config import Config, load
 from proml.core.call import AddKeyCall, RevokeKeyCall
-from proml.core.consortium import SCOPES, scope_names
+from proml.core.consortium import ALL_SCOPES, scope_mask, scope_names
 from proml.core.digest import hexed, unhexed
 from proml.errors import RecordInvalid, UsageProblem
+from proml.node.consents import NEW, Joining, give_consent, read_consent
+from proml.node.government import Government
+from proml.node.papers import Papers
 from proml.node.participant import Participant
 from proml.signing import create_key, key_address
+from proml.trust import new_profile
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
+Scope = Annotated[
+    list[str],
+    typer.Option("--scope", "-s", metavar="SCOPE", help="record, approve or govern; repeat it for several."),
+]
+Expires = Annotated[
+    int, typer.Option("--expires", metavar="BLOCK", min=0, help="Block from which it is refused; 0 never.")
+]
 key_command = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
@@ -65,7 +76,7 @@ def list_keys(as_json: Json = False) -> int:
 def show(as_json: Json = False) -> int:
     """What the ledger knows of this project's key: member, scope, dates."""
     me = Participant.open()
-    address = key_address(me.config.key_file)
+    address = me.address
     known = me.chronicle().shared.keys.get(address) if me.config.ledger_file.exists() else None
     document = {"address": hexed(address), "name": me.config.key, "organisation": me.config.organisation}
     if known:
@@ -86,34 +97,79 @@ def show(as_json: Json = False) -> int:
 
 
 @key_command.command()
+def consent(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")] = Path(
+        "consent.json"
+    ),
+    member: Annotated[
+        str | None,
+        typer.Option("--member", metavar="NAME", help="The member it shall belong to; default: a new one."),
+    ] = None,
+    scope: Scope = [],
+    expires: Expires = 0,
+    as_json: Json = False,
+) -> int:
+    """Write a file by which this project's key agrees to belong to an organisation.
+
+    A newcomer sends it to a member, who proposes the admission. With --member it replaces a lost key, or
+    adds one that is on another machine:
+
+        proml key consent                                       I want to be admitted
+        proml key consent --member "Acme Clinic"                our keys were lost: recover-key
+        proml key consent --member "Acme Clinic" -s record      one more key: proml key add consent.json
+    """
+    me = Participant.open(passphrase=ask_passphrase)
+    mask = scope_mask(scope) if scope else ALL_SCOPES
+    if member is None:
+        if scope or expires:
+            raise UsageProblem(
+                "a newcomer's key has every scope and no end", "leave --scope and --expires away"
+            )
+        joining = Joining(NEW, profile=new_profile(me.config.organisation))
+    else:
+        joining = Joining(Government(me).member(member), mask, expires)
+    given = give_consent(me.ledger.terms, me.signer, joining)
+    if given.profile:
+        Papers(me.config).keep_consent(given)
+    write_whole(output, given.written())
+    if as_json:
+        emit_json(given.document())
+    else:
+        say(f"wrote {safe(output)}; it is no secret")
+    return 0
+
+
+@key_command.command()
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the key file that shall join.")],
-    scope: Annotated[
-        list[str],
-        typer.Option(
-            "--scope", "-s", metavar="SCOPE", help="record, approve or govern; repeat it for several."
-        ),
-    ] = ["record"],
-    expires: Annotated[
-        int, typer.Option("--expires", metavar="BLOCK", help="Block from which it is refused; 0 never.")
-    ] = 0,
+    name: Annotated[
+        str, typer.Argument(metavar="KEY", help="Name of a key file here, or a consent file from elsewhere.")
+    ],
+    scope: Scope = [],
+    expires: Expires = 0,
     as_json: Json = False,
 ) -> int:
     """Give the organisation one more key.
 
-    The present key signs the call and needs the scope `govern`; the new one signs its consent.
+    The present key signs the call and needs the scope `govern`; the new one signs its consent. Without
+    --scope it may `record` only. A consent file says scope and end itself.
 
         proml key new ci && proml key add ci --scope record
+        proml key add consent.json
     """
     me = Participant.open(passphrase=ask_passphrase)
-    mask = 0
-    for each in scope:
-        if each not in SCOPES:
-            raise UsageProblem(f"there is no scope {each!r}", f"scopes are {', '.join(SCOPES)}")
-        mask |= SCOPES[each]
-    fresh = me.other_key(_key_file(me.config, name))
-    consent = me.consent_of(fresh, mask, expires)
-    return _send(me, AddKeyCall(fresh.address, mask, expires, consent), "added", as_json)
+    if name.endswith(".json"):
+        if scope or expires:
+            raise UsageProblem("the consent file says scope and end", "leave --scope and --expires away")
+        given = read_consent(Path(name))
+        given.check(me.ledger.terms)
+        if given.organisation != me.organisation:
+            raise UsageProblem(f"{name} agrees to belong to another organisation", "ask for one of your own")
+    else:
+        fresh = me.other_key(_key_file(me.config, name))
+        joining = Joining(me.organisation, scope_mask(scope or ["record"]), expires)
+        given = give_consent(me.ledger.terms, fresh, joining)
+    call = AddKeyCall(given.key, given.scope, given.expires, given.signature)
+    return _send(me, call, "added", as_json)
 
 
 @key_command.command()

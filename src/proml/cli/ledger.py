@@ -82,6 +82,19 @@ def found(
     finality: Annotated[
         int, typer.Option("--finality", metavar="N", help="Blocks until final, with --rpc.")
     ] = 12,
+    threshold: Annotated[
+        int | None, typer.Option("--threshold", metavar="N", help="How many decide; overrides the file.")
+    ] = None,
+    lifetime: Annotated[
+        int | None, typer.Option("--lifetime", metavar="BLOCKS", help="The same for the file's lifetime.")
+    ] = None,
+    delay: Annotated[
+        int | None, typer.Option("--delay", metavar="BLOCKS", help="The same for its delay.")
+    ] = None,
+    recovery_delay: Annotated[
+        int | None,
+        typer.Option("--recovery-delay", metavar="BLOCKS", help="The same for its recovery_delay."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Found a consortium: deploy the contracts, write the ledger file.
@@ -107,6 +120,8 @@ def found(
             "this project has a ledger already", "start another project for another consortium"
         )
     founders, rules = read_members(members)
+    asked = {"threshold": threshold, "lifetime": lifetime, "delay": delay, "recovery_delay": recovery_delay}
+    rules = replace(rules, **{name: given for name, given in asked.items() if given is not None})
     with busy("founding the consortium …"):
         if url:
             deployer = open_key(config.key_file, ask_passphrase)

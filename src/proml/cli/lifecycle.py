@@ -18,10 +18,10 @@ from proml.core.lifecycle import Lifecycle, Rule, kind_tag
 from proml.core.lifecycle_file import Problem
 from proml.core.lifecycle_sense import Surroundings, always_before, remarks, senseless
 from proml.core.lifecycle_words import conditions, differences
-from proml.errors import LedgerProblem, LifecycleInvalid, NotFound, ProjectMissing, UsageProblem
+from proml.errors import LedgerProblem, NotFound, ProjectMissing, UsageProblem
 from proml.export import lifecycle_diagram
 from proml.lifecycles import supplied
-from proml.lifecycles.own import Written, keep, read_written
+from proml.lifecycles.own import Written, keep, read_written, sound
 from proml.node.participant import Participant
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
@@ -223,21 +223,6 @@ def add(file: File) -> int:
     path = keep(me.config.lifecycles, lifecycle)
     say(f"kept {safe(lifecycle.kind)} {short(lifecycle.table.id)} as {safe(path)}")
     return 0
-
-
-def sound(written: Written) -> Lifecycle:
-    """The lifecycle of a file.
-
-    Raises:
-        LifecycleInvalid: naming the first thing that is wrong and how many there are.
-    """
-    examined = written.examined
-    if examined.lifecycle is None:
-        first, more = examined.problems[0], len(examined.problems) - 1
-        rest = f", and {more} more" if more else ""
-        hint = f"`proml lifecycle check {written.name}` tells everything"
-        raise LifecycleInvalid(f"{written.name}, {written.place(first.place)}: {first.text}{rest}", hint)
-    return examined.lifecycle
 
 
 def judged(

@@ -79,9 +79,12 @@ SECTIONS: dict[str, dict[str, Command]] = {
     },
     "Ledger": {
         "ledger": Command("ledger", "up, down, status, found, join: the chain and the consortium on it"),
-        "consortium": Command("consortium", "The members, their roles and their keys"),
+        "consortium": Command(
+            "consortium",
+            "show, propose, proposals, vote, execute, cancel, leave: who takes part, and what they decide",
+        ),
         "lifecycle": Command("lifecycle", "check, list, show, diff, add: which steps exist and who may"),
-        "key": Command("key", "new, list, show, add, revoke: this participant's keys"),
+        "key": Command("key", "new, list, show, consent, add, revoke: this participant's keys"),
     },
     "Serve": {
         "node": Command("node", "up, token: this organisation's node, its API and pages"),

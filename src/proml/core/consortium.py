@@ -58,6 +58,20 @@ def role_names(mask: int) -> tuple[str, ...]:
     )
 
 
+def scope_mask(names: Iterable[object]) -> int:
+    """The mask of names of scopes.
+
+    Raises:
+        UsageProblem: for an unknown scope, with the known ones in the hint.
+    """
+    mask = 0
+    for name in names:
+        if not isinstance(name, str) or name not in SCOPES:
+            raise UsageProblem(f"there is no scope {name!r}", f"scopes are {', '.join(SCOPES)}")
+        mask |= SCOPES[name]
+    return mask
+
+
 def scope_names(mask: int) -> tuple[str, ...]:
     """The names of the scopes in a mask."""
     return tuple(name for name, bit in SCOPES.items() if mask & bit)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from coincurve import PublicKey
 from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
@@ -18,6 +17,7 @@ from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 
 from proml.contracts.abi import decode_call, encode_call
 from proml.contracts.consent import consent_digest
+from proml.contracts.signature import signer_of
 from proml.core.call import (
     AddKeyCall,
     ApproveCall,
@@ -44,7 +44,6 @@ from proml.core.refusal import Reason
 from proml.errors import LedgerProblem
 from proml.interfaces import Receipt, SignedTransaction, Standing, Terms, Transaction
 
-SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 GAS = 16_000_000
 
 
@@ -150,16 +149,8 @@ class MemoryLedger:
         return True
 
     def _signed(self, organisation: int, key: bytes, scope: int, expires: int, consent: bytes) -> bool:
-        s, v = int.from_bytes(consent[32:64], "big"), consent[64]
-        if s > SECP256K1_HALF_ORDER or v not in (27, 28):
-            return False
         digest = consent_digest(self._terms, organisation, key, scope, expires)
-        signature = consent[:64] + bytes([v - 27])
-        try:
-            public = PublicKey.from_signature_and_message(signature, digest, hasher=None)
-        except ValueError:  # no point on the curve: nobody signed
-            return False
-        return keccak256(public.format(compressed=False)[1:])[12:] == key
+        return signer_of(digest, consent) == key
 
     def _mine(self, transaction: bytes, outcome: Reason | list[Event]) -> None:
         number = len(self._blocks)

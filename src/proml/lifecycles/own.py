@@ -95,6 +95,21 @@ def read_written(path: Path) -> Written:
     return Written(str(path), text, is_toml, examine(file))
 
 
+def sound(written: Written) -> Lifecycle:
+    """The lifecycle of a file.
+
+    Raises:
+        LifecycleInvalid: naming the first thing that is wrong and how many there are.
+    """
+    examined = written.examined
+    if examined.lifecycle is None:
+        first, more = examined.problems[0], len(examined.problems) - 1
+        rest = f", and {more} more" if more else ""
+        hint = f"`proml lifecycle check {written.name}` tells everything"
+        raise LifecycleInvalid(f"{written.name}, {written.place(first.place)}: {first.text}{rest}", hint)
+    return examined.lifecycle
+
+
 def _from_toml(text: str) -> Mapping[str, Any]:
     # Through canonical JSON, so that a date or an infinity is refused as there, and 1.0 is 1.
     return parse(canonical(tomllib.loads(text)), "it", MAX_BYTES)

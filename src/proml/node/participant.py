@@ -23,7 +23,6 @@ from proml.capture.hashing import Progress
 from proml.capture.plain import plain
 from proml.capture.run import journal_of, new_salt, subject_of
 from proml.config import Config, load
-from proml.contracts.consent import consent_digest
 from proml.core.chronicle import Chronicle, Transition
 from proml.core.digest import hexed, unhexed
 from proml.core.lifecycle import Lifecycle
@@ -49,7 +48,7 @@ from proml.node.single_calls import SingleCall
 from proml.node.view import chronicle_of, lifecycle_in, registering_action
 from proml.signing import Passphrase, key_address, open_key
 from proml.storage.file import FileStorage
-from proml.trust import LedgerFile, read_ledger_file
+from proml.trust import LedgerFile, Profile, read_ledger_file, write_ledger_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +140,13 @@ class Participant:
     def name_of(self, organisation: int) -> str:
         """The name of a member by its number."""
         return self.ledger_file.name_of(organisation)
+
+    def learn_name(self, organisation: int, profile: Profile) -> None:
+        """Write a member's name into the ledger file."""
+        named = {**self.ledger_file.profiles, organisation: profile}
+        kept = replace(read_ledger_file(self.config.ledger_file), profiles=named)
+        write_ledger_file(self.config.ledger_file, kept)
+        self.ledger_file = replace(self.ledger_file, profiles=named)
 
     def lifecycle_of(self, chronicle: Chronicle, artefact: bytes) -> Lifecycle | None:
         """The lifecycle of a registered artefact, None when its file is not at hand."""
@@ -314,13 +320,17 @@ class Participant:
             publisher = Publisher(outbox, self.ledger, self.signer, self.storage, self._settings)
             return publisher.make(call)
 
-    def consent_of(self, key: Signer, scope: int, expires: int) -> bytes:
-        """The 65-byte statement by which `key` agrees to belong to this organisation."""
-        own = self.chronicle().shared.keys.get(self.signer.address)
+    @property
+    def organisation(self) -> int:
+        """The number of the member this project's key belongs to.
+
+        Raises:
+            KeyProblem: when it belongs to none.
+        """
+        own = self.chronicle().shared.keys.get(self.address)
         if own is None:
             raise KeyProblem("this project's key belongs to no member", "use the key of a member")
-        digest = consent_digest(self.ledger.terms, own.organisation, key.address, scope, expires)
-        return key.sign_digest(digest)
+        return own.organisation
 
     def other_key(self, path: Path) -> Signer:
         """Another key file of this project, opened."""

@@ -26,8 +26,9 @@ from proml.ledger.anvil import EmbeddedChain
 from proml.ledger.embedded import RevivingRpc, open_ledger, send_through
 from proml.ledger.founding import Founding, found
 from proml.lifecycles import shipped
-from proml.node.outbox import DONE, FINAL, open_outbox
+from proml.node.outbox import DONE, open_outbox
 from proml.node.publisher import Publisher, Settings
+from proml.node.transactions import FINAL
 from proml.signing import LocalSigner, throwaway_key
 from proml.storage.file import FileStorage
 from proml.trust import LedgerFile

@@ -21,7 +21,8 @@ from proml.core.refusal import Reason
 from proml.core.verdict import Conclusion, Verdict
 from proml.export.reading import Cost
 from proml.export.wording import counted
-from proml.node.outbox import DONE, FINAL, Intent, Sent, open_outbox
+from proml.node.outbox import DONE, Intent, open_outbox
+from proml.node.transactions import FINAL, Sent
 from proml.verify import ByDigest, ById, Target, read_ledger, verify
 
 # The state that a step led to, or why the contracts refused it.

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from proml.core.call import ContractCall
 from proml.core.event import Block, Header, Placed
 from proml.core.refusal import Reason
+from proml.errors import LedgerProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,15 @@ class Transaction:
     gas: int
     max_fee: int
     max_tip: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What a ledger asks at present, in wei per gas, and the gas that one of its blocks holds."""
+
+    max_fee: int
+    max_tip: int
+    block_gas: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +162,19 @@ class Ledger(Protocol):
         """Word and head of an artefact at the newest block, None when it is not registered."""
         ...
 
-    def nonce(self, key: bytes) -> int:
-        """How many transactions of a key are in blocks."""
+    def nonce(self, key: bytes, at: Block | None = None) -> int:
+        """How many transactions of a key are in blocks, up to and with `at`, or the newest.
+
+        LedgerProblem when the chain has another block in the place of `at`, as far as that can be told.
+        """
         ...
 
-    def prepare(self, call: ContractCall, nonce: int) -> Transaction:
-        """The transaction for a call, with gas from the constant bounds and present fees.
+    def fees(self) -> Fees:
+        """What a transaction should offer now."""
+        ...
+
+    def prepare(self, call: ContractCall, nonce: int, fees: Fees | None = None) -> Transaction:
+        """The transaction for a call, with gas from the constant bounds, and the present fees unless given.
 
         Encodes; asks the ledger for fees only. The caller signs, makes the signed bytes durable,
         and only then sends.
@@ -172,8 +189,20 @@ class Ledger(Protocol):
         """
         ...
 
+    def send_all(self, signed: Sequence[SignedTransaction]) -> list[LedgerProblem | None]:
+        """Hand over many, in their order, as by `send` each; what that would have raised, one by one."""
+        ...
+
     def receipt(self, transaction: bytes) -> Receipt | None:
         """The receipt of a transaction by hash, None while it is in no block."""
+        ...
+
+    def receipts(self, transactions: Sequence[bytes]) -> list[Receipt | None]:
+        """The receipts of many, in their order, as by `receipt` each."""
+        ...
+
+    def final(self, blocks: Sequence[Block]) -> list[bool]:
+        """Whether each block is in the chain and lies as deep as the terms want it, all on one chain."""
         ...
 
 

@@ -23,7 +23,7 @@ from proml.core.history import SharedHistory
 from proml.core.proposal import Governance
 from proml.interfaces import Ledger, Receipt, SignedTransaction
 from proml.ledger.anvil import EmbeddedChain
-from proml.ledger.embedded import RevivingRpc, send_through
+from proml.ledger.embedded import RevivingRpc, send_all_through, send_through
 from proml.ledger.evm import EvmLedger
 from proml.ledger.founding import Founding, found
 from proml.ledger.memory import MemoryLedger
@@ -113,7 +113,7 @@ def embedded_world(folder: Path) -> Iterator[World]:
     with EmbeddedChain.create(folder / "chain") as chain:
         rpc, send = RevivingRpc(chain), partial(send_through, chain)
         terms = found(rpc, send, throwaway_key(), founding, finality=1)
-        ledger = EvmLedger(rpc, terms, send)
+        ledger = EvmLedger(rpc, terms, partial(send_all_through, chain))
         ledger.check()
         yield World(ledger, writer, other, stranger, chain)
 

@@ -128,9 +128,9 @@ def act(
 
 @push_command.command()
 def push(
-    start_over: Annotated[
+    reconcile: Annotated[
         bool,
-        typer.Option("--start-over", help="Although the outbox is empty and the key has written before."),
+        typer.Option("--reconcile", help="Take over what the key did and the outbox does not know."),
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on with what is recorded from now on, until Ctrl-C.")
@@ -146,9 +146,9 @@ def push(
     """
     me = Participant.open(passphrase=ask_passphrase)
     if not watch:
-        return _push(me, as_json, start_over)
-    if start_over:
-        raise UsageProblem("--start-over is for one push", "`proml push --start-over` first, then --watch")
+        return _push(me, as_json, reconcile)
+    if reconcile:
+        raise UsageProblem("--reconcile is for one push", "`proml push --reconcile` first, then --watch")
     return _watch(me, as_json)
 
 
@@ -245,10 +245,10 @@ def noted(me: Participant, document: dict[str, Any], text: str, push: bool, as_j
     return 0
 
 
-def _push(me: Participant, as_json: bool, start_over: bool = False) -> int:
+def _push(me: Participant, as_json: bool, reconcile: bool = False) -> int:
     me.signer  # noqa: B018 -- asks for the passphrase, if there is one, before the spinner turns
     with busy("publishing …"):
-        published = me.push(start_over=start_over)
+        published = me.push(reconcile=reconcile)
     unregistered = {
         intent.label: names for intent in published.settled if (names := _unregistered(me, intent))
     }

@@ -115,6 +115,14 @@ class Chronicle:
         """Where an organisation first anchored a Merkle root; another may anchor the same one."""
         return self._anchors.get((root, organisation))
 
+    def anchors_by(self, key: bytes) -> list[tuple[bytes, Placed]]:
+        """Merkle roots that a key (20 bytes) was the first of its organisation to anchor, in chain order."""
+        return [
+            (root, placed)
+            for (root, _), placed in self._anchors.items()
+            if isinstance(placed.event, Anchored) and placed.event.actor.key == key
+        ]
+
     def inputs(self, artefact: bytes) -> list[tuple[int, Input]]:
         """(sequence, input) of every step of an artefact that named inputs."""
         return [(t.sequence, entry) for t in self.histories.get(artefact, []) for entry in t.step.inputs]

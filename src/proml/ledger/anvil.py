@@ -29,13 +29,13 @@ nothing worth keeping.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from proml.core.digest import keccak256
-from proml.errors import LedgerProblem, WrongLedger
+from proml.errors import Busy, LedgerProblem, WrongLedger
 from proml.ledger.anvil_binary import VERSION, find_anvil
 from proml.ledger.anvil_process import AnvilProcess, Running
 from proml.ledger.chain_dump import ChainDump, sound_dumps, write_dump
@@ -162,13 +162,7 @@ class EmbeddedChain:
 
         On return it is in a block and on the disk, and stays there whatever happens to the program. It
         may have failed inside the EVM all the same: its receipt tells. Sending the same bytes again
-        changes nothing and gives the same answer.
-
-        Args:
-            raw: a signed transaction in the form of its type (EIP-2718), at most 1 MiB.
-
-        Returns:
-            Its hash, 32 bytes.
+        changes nothing. `raw` has the form of its type (EIP-2718), at most 1 MiB. Returns its hash.
 
         Raises:
             RpcError: the chain refused it (nonce used or ahead of its turn, wrong chain id, too little gas
@@ -176,21 +170,47 @@ class EmbeddedChain:
             LedgerProblem: otherwise, and then it is unknown whether it will get into a block: call `up`, and
                 send the same bytes again.
         """
+        (problem,) = self.send_all([raw])
+        if problem is not None:
+            raise problem
+        return keccak256(raw)
+
+    def send_all(self, raws: Sequence[bytes]) -> list[LedgerProblem | None]:
+        """Put signed transactions into the next blocks, in their order, as by `send_raw` each.
+
+        Returns what `send_raw` would have raised for each. Behind one that may or may not get into a block
+        nothing is tried any more, and the problem of those behind it is the same.
+        """
+        problems: list[LedgerProblem | None] = []
+        try:
+            with self._at_work():
+                self._running()
+                self._catch_up()
+                time_of_last = self._bring_up_to_log()
+                for raw in raws:
+                    try:
+                        time_of_last = self._send(raw, time_of_last)
+                        problems.append(None)
+                    except RpcError as refusal:
+                        problems.append(refusal)
+        except (LedgerProblem, Busy) as problem:
+            unknown = problem if isinstance(problem, LedgerProblem) else LedgerProblem(problem.message)
+            problems += [unknown] * (len(raws) - len(problems))
+        return problems
+
+    def _send(self, raw: bytes, time_of_last: int) -> int:
+        """One of `send_all`; returns the time of the newest block."""
         if not 0 < len(raw) <= MAX_TRANSACTION_BYTES:
             raise RpcError(_SEND, _REFUSED, f"a transaction has 1 to {MAX_TRANSACTION_BYTES:,} bytes")
-        transaction = keccak256(raw)
-        with self._at_work():
-            self._running()
-            self._catch_up()
-            last_time = self._bring_up_to_log()
-            if self._ask("eth_getTransactionByHash", _hex(transaction)) is not None:
-                return transaction
-            self._make_block(self._log.append(raw, max(last_time, int(self._clock()))))
-            if self._log.end.blocks % self._dump_every == 0:
-                # The transaction is safe; a full disk must not make its sender think otherwise.
-                with contextlib.suppress(LedgerProblem, OSError):
-                    self._save()
-        return transaction
+        if self._ask("eth_getTransactionByHash", _hex(keccak256(raw))) is not None:
+            return time_of_last
+        entry = self._log.append(raw, max(time_of_last, int(self._clock())))
+        self._make_block(entry)
+        if self._log.end.blocks % self._dump_every == 0:
+            # The transaction is safe; a full disk must not make its sender think otherwise.
+            with contextlib.suppress(LedgerProblem, OSError):
+                self._save()
+        return entry.time
 
     def __enter__(self) -> Self:
         self.up()

@@ -79,6 +79,14 @@ class Blocks:
         answers = ask_in_pieces(self._rpc, [(GET_BLOCK, [hex(number), False]) for number in numbers])
         return [read_header(answer, number) for number, answer in zip(numbers, answers, strict=True)]
 
+    def present(self, numbers: Sequence[int]) -> dict[int, Block | None]:
+        """The blocks of those numbers as the chain has them now, by number; None where it has none."""
+        answers = ask_in_pieces(self._rpc, [(GET_BLOCK, [hex(number), False]) for number in numbers])
+        return {
+            number: None if answer is None else read_block(answer, number)
+            for number, answer in zip(numbers, answers, strict=True)
+        }
+
     def named(self, names: Iterable[tuple[int, bytes]]) -> dict[int, Block]:
         """The blocks of those numbers and hashes, by number.
 

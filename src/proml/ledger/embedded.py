@@ -54,17 +54,26 @@ class RevivingRpc:
 
 
 def send_through(chain: EmbeddedChain, raw: bytes) -> None:
-    """Put signed bytes on the chain; when it turns out to be down, start it and send the same bytes again.
+    """Put signed bytes on the chain; see `send_all_through`. Raises what went wrong."""
+    (problem,) = send_all_through(chain, [raw])
+    if problem is not None:
+        raise problem
 
-    Twice is harmless: the chain's log takes the same bytes once (`EmbeddedChain.send_raw`).
+
+def send_all_through(chain: EmbeddedChain, raws: Sequence[bytes]) -> list[LedgerProblem | None]:
+    """Put signed bytes on the chain, each in a block of its own, and say of each what went wrong.
+
+    When the chain turns out to be down it is started, and they are sent again. Twice is harmless: the
+    chain's log takes the same bytes once (`EmbeddedChain.send_all`).
     """
-    try:
-        chain.send_raw(raw)
-    except RpcError:
-        raise
-    except LedgerProblem:
-        chain.up()
-        chain.send_raw(raw)
+    problems = chain.send_all(raws)
+    if any(problem is not None and not isinstance(problem, RpcError) for problem in problems):
+        try:
+            chain.up()
+        except LedgerProblem as problem:
+            return [problem] * len(raws)
+        problems = chain.send_all(raws)
+    return problems
 
 
 def open_ledger(file: LedgerFile) -> EvmLedger:
@@ -75,6 +84,6 @@ def open_ledger(file: LedgerFile) -> EvmLedger:
         raise LedgerProblem(
             problem.message, "was it moved? `reach` in .proml/ledger.json says where it is looked for"
         ) from problem
-    ledger = EvmLedger(RevivingRpc(chain), file.terms, partial(send_through, chain))
+    ledger = EvmLedger(RevivingRpc(chain), file.terms, partial(send_all_through, chain))
     ledger.check()
     return ledger

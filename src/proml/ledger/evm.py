@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
 
 from proml.contracts.abi import ARTEFACT, decode_refusal, encode_call
-from proml.core.call import BatchCall, ContractCall, ExecuteLifecycleCall
+from proml.core.call import AnchorCall, BatchCall, ContractCall, ExecuteLifecycleCall, StepCall
 from proml.core.digest import hexed, keccak256, unhexed
 from proml.core.event import Block, Header, Placed
 from proml.core.patricia import StateProof
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem, WrongLedger
-from proml.interfaces import Receipt, SignedTransaction, Standing, Terms, Transaction
+from proml.interfaces import Fees, Receipt, SignedTransaction, Standing, Terms, Transaction
 from proml.ledger.answers import content, quantity, strictly
-from proml.ledger.blocks import Blocks
+from proml.ledger.blocks import GET_BLOCK, PIECE, Blocks, ask_in_pieces
 from proml.ledger.logs import Logs
 from proml.ledger.rpc import Questions, Rpc, RpcError
 from proml.ledger.state_proof import fetch_state_proof
@@ -34,6 +36,10 @@ GAS_REGISTER = 115_000
 GAS_ACT = 85_000
 GAS_INPUT = 7_000
 GAS_RULE = 30_000
+GET_RECEIPT = "eth_getTransactionReceipt"
+SEND = "eth_sendRawTransaction"
+
+Sending = Callable[[Sequence[bytes]], list[LedgerProblem | None]]
 
 
 class EvmLedger:
@@ -42,10 +48,10 @@ class EvmLedger:
     Args:
         rpc: the connection.
         terms: what the chain must be; checked by `check`.
-        send: how signed bytes go out; by default `eth_sendRawTransaction`.
+        send: how signed bytes go out; by default `eth_sendRawTransaction`. Says of each what went wrong.
     """
 
-    def __init__(self, rpc: Questions, terms: Terms, send: Callable[[bytes], object] | None = None) -> None:
+    def __init__(self, rpc: Questions, terms: Terms, send: Sending | None = None) -> None:
         self._rpc = rpc
         self._terms = terms
         self._send = send or self._send_raw
@@ -102,53 +108,101 @@ class EvmLedger:
         word = int.from_bytes(answer[:32], "big")
         return Standing(word, answer[32:]) if word else None
 
-    def nonce(self, key: bytes) -> int:
-        """How many transactions of a key are in blocks."""
-        return quantity(self._rpc.call("eth_getTransactionCount", [hexed(key), "latest"]))
+    def nonce(self, key: bytes, at: Block | None = None) -> int:
+        """How many transactions of a key are in blocks, up to and with `at`, or the newest.
 
-    def prepare(self, call: ContractCall, nonce: int) -> Transaction:
-        """The transaction for a call, with present fees: twice the base fee, and the node's usual tip."""
-        latest = self._rpc.call("eth_getBlockByNumber", ["latest", False])
-        with strictly("eth_getBlockByNumber"):
+        Asked by the block's hash (EIP-1898): a node that does not have the block says so.
+        """
+        where = {"blockHash": hexed(at.hash), "requireCanonical": True} if at else "latest"
+        return quantity(self._rpc.call("eth_getTransactionCount", [hexed(key), where]))
+
+    def fees(self) -> Fees:
+        """Twice the base fee, and the node's usual tip."""
+        latest = self._rpc.call(GET_BLOCK, ["latest", False])
+        with strictly(GET_BLOCK):
             base = quantity(latest.get("baseFeePerGas", "0x0"))
+            block_gas = quantity(latest.get("gasLimit", "0x0"))
         tip = quantity(self._rpc.call("eth_maxPriorityFeePerGas")) if base else 0
+        return Fees(2 * base + tip, tip, block_gas)
+
+    def prepare(self, call: ContractCall, nonce: int, fees: Fees | None = None) -> Transaction:
+        """The transaction for a call; see `Ledger.prepare`."""
+        asked = fees or self.fees()
         return Transaction(
             chain_id=self._terms.chain_id,
             nonce=nonce,
             to=self._terms.contract,
             call=encode_call(call),
             gas=gas_bound(call),
-            max_fee=2 * base + tip,
-            max_tip=tip,
+            max_fee=asked.max_fee,
+            max_tip=asked.max_tip,
         )
 
     def send(self, signed: SignedTransaction) -> None:
         """Hand signed bytes to the chain; bytes it knows already, or has mined, are no error."""
-        self._send(signed.raw)
+        (problem,) = self._send([signed.raw])
+        if problem is not None:
+            raise problem
+
+    def send_all(self, signed: Sequence[SignedTransaction]) -> list[LedgerProblem | None]:
+        """Many, in their order; see `Ledger.send_all`."""
+        return self._send([each.raw for each in signed]) if signed else []
 
     def receipt(self, transaction: bytes) -> Receipt | None:
         """The receipt of a transaction, None while it is in no block."""
-        found = self._rpc.call("eth_getTransactionReceipt", [hexed(transaction)])
+        return self.receipts([transaction])[0]
+
+    def receipts(self, transactions: Sequence[bytes]) -> list[Receipt | None]:
+        """The receipts of many; None also where the chain moved between two answers: ask again."""
+        calls = [(GET_RECEIPT, [hexed(transaction)]) for transaction in transactions]
+        answers = ask_in_pieces(self._rpc, calls)
         # Some nodes give a receipt without a block while the transaction waits.
-        if found is None or (isinstance(found, dict) and found.get("blockNumber") is None):
-            return None
-        with strictly("eth_getTransactionReceipt"):
-            number, block_hash = quantity(found["blockNumber"]), unhexed(found["blockHash"])
+        found = {
+            transaction: answer
+            for transaction, answer in zip(transactions, answers, strict=True)
+            if answer is not None and not (isinstance(answer, dict) and answer.get("blockNumber") is None)
+        }
+        with strictly(GET_RECEIPT):
+            names = {t: (quantity(a["blockNumber"]), unhexed(a["blockHash"])) for t, a in found.items()}
+        blocks = self._blocks.present(sorted({number for number, _ in names.values()}))
+        return [
+            self._receipt(transaction, found[transaction], block)
+            if transaction in names
+            and (block := blocks[names[transaction][0]]) is not None
+            and block.hash == names[transaction][1]
+            else None
+            for transaction in transactions
+        ]
+
+    def _receipt(self, transaction: bytes, found: Any, block: Block) -> Receipt:
+        with strictly(GET_RECEIPT):
             succeeded, gas_used = quantity(found["status"]) == 1, quantity(found["gasUsed"])
             logs, about = list(found["logs"]), unhexed(found["transactionHash"])
-        if about != transaction:
+            strange = any(unhexed(log["transactionHash"]) != transaction for log in logs)
+        if about != transaction or strange:
             raise LedgerProblem("the ledger answered with the receipt of another transaction", "try again")
-        block = self._blocks.at(number)
-        if block is None or block.hash != block_hash:
-            return None  # the chain moved between the two answers: ask again
         return Receipt(
             transaction=transaction,
             block=block,
             succeeded=succeeded,
             gas_used=gas_used,
             events=tuple(self._logs.placed(logs, block)),
-            reason=None if succeeded else self._reason(transaction, number),
+            reason=None if succeeded else self._reason(transaction, block.number),
         )
+
+    def final(self, blocks: Sequence[Block]) -> list[bool]:
+        """Whether each is in the chain, as deep as the terms want it; the blocks above it are followed."""
+        head = self._blocks.newest().number
+        deep = [block for block in blocks if block.number + self._terms.finality - 1 <= head]
+        numbers = sorted({block.number + more for block in deep for more in range(self._terms.finality)})
+        chain = {header.block.number: header for header in self._blocks.read(numbers)}
+
+        def is_final(block: Block) -> bool:
+            above = [chain[block.number + more] for more in range(self._terms.finality)]
+            linked = all(after.parent == before.block.hash for before, after in pairwise(above))
+            return linked and above[0].block == block
+
+        return [block in deep and is_final(block) for block in blocks]
 
     def prove(self, slots: Sequence[bytes], number: int) -> StateProof:
         """The proof of what storage slots of the contract (32 bytes each) hold at a block.
@@ -177,12 +231,23 @@ class EvmLedger:
                     return reason
         return None
 
-    def _send_raw(self, raw: bytes) -> None:
-        try:
-            self._rpc.call("eth_sendRawTransaction", [hexed(raw)])
-        except RpcError as error:
-            if not _KNOWN.search(re.sub("[^a-z]", "", error.text.lower())):
-                raise
+    def _send_raw(self, raws: Sequence[bytes]) -> list[LedgerProblem | None]:
+        # In one request, and nothing twice: what went wrong with the request went wrong with each of them.
+        calls = [(SEND, [hexed(raw)]) for raw in raws]
+        problems: list[LedgerProblem | None] = []
+        for first in range(0, len(calls), PIECE):
+            piece = calls[first : first + PIECE]
+            try:
+                answers = self._rpc.batch(piece)
+            except LedgerProblem as problem:
+                answers = [problem] * len(piece)
+            problems += [answer if isinstance(answer, LedgerProblem) else None for answer in answers]
+        return [None if _is_known(problem) else problem for problem in problems]
+
+
+def _is_known(problem: LedgerProblem | None) -> bool:
+    """Whether a node says that it has the bytes already, or has mined them."""
+    return isinstance(problem, RpcError) and bool(_KNOWN.search(re.sub("[^a-z]", "", problem.text.lower())))
 
 
 # How nodes say that they have the bytes, or have mined them and count on: geth "already known" and "nonce too
@@ -201,10 +266,15 @@ def gas_bound(call: ContractCall) -> int:
         return 2 * GAS_CALL + GAS_RULE * len(call.rules)
     if not isinstance(call, BatchCall):
         return 2 * GAS_CALL
-    steps = sum(
-        (GAS_REGISTER if step.lifecycle else GAS_ACT) + GAS_INPUT * len(step.inputs) for step in call.steps
-    )
-    return GAS_CALL + GAS_ANCHOR * len(call.anchors) + steps
+    items: list[AnchorCall | StepCall] = [*call.anchors, *call.steps]
+    return GAS_CALL + sum(map(gas_of_item, items))
+
+
+def gas_of_item(item: AnchorCall | StepCall) -> int:
+    """The most gas that one item of a batch can add."""
+    if isinstance(item, AnchorCall):
+        return GAS_ANCHOR
+    return (GAS_REGISTER if item.lifecycle else GAS_ACT) + GAS_INPUT * len(item.inputs)
 
 
 def open_ledger(file: LedgerFile) -> EvmLedger:

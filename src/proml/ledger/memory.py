@@ -7,7 +7,7 @@ nothing is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from eth_account import Account
@@ -42,9 +42,10 @@ from proml.core.lifecycle import Table
 from proml.core.proposal import Governance
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem
-from proml.interfaces import Receipt, SignedTransaction, Standing, Terms, Transaction
+from proml.interfaces import Fees, Receipt, SignedTransaction, Standing, Terms, Transaction
 
 GAS = 16_000_000
+BLOCK_GAS = 30_000_000
 
 
 class MemoryLedger:
@@ -66,7 +67,7 @@ class MemoryLedger:
         self._blocks = [genesis]
         self._events: list[Placed] = []
         self._receipts: dict[bytes, Receipt] = {}
-        self._nonces: dict[bytes, int] = {}
+        self._senders: dict[bytes, list[int]] = {}  # numbers of the blocks of each key's transactions
         self.shared = SharedHistory(self._terms.chain_id, contract)
         self._mine(keccak256(b"deploy"), self.shared.found(founders, rules, tables, 1))
 
@@ -107,13 +108,26 @@ class MemoryLedger:
         found = self.shared.artefacts.get(artefact)
         return Standing(found.word, found.head) if found else None
 
-    def nonce(self, key: bytes) -> int:
+    def nonce(self, key: bytes, at: Block | None = None) -> int:
         """How many transactions of a key are in blocks."""
-        return self._nonces.get(key, 0)
+        return sum(block <= (at or self.head()).number for block in self._senders.get(key, ()))
 
-    def prepare(self, call: ContractCall, nonce: int) -> Transaction:
-        """The transaction for a call; free of charge here."""
-        return Transaction(self._terms.chain_id, nonce, self._terms.contract, encode_call(call), GAS, 0, 0)
+    def fees(self) -> Fees:
+        """None: it is free of charge here."""
+        return Fees(0, 0, BLOCK_GAS)
+
+    def prepare(self, call: ContractCall, nonce: int, fees: Fees | None = None) -> Transaction:
+        """The transaction for a call."""
+        asked = fees or self.fees()
+        return Transaction(
+            self._terms.chain_id,
+            nonce,
+            self._terms.contract,
+            encode_call(call),
+            GAS,
+            asked.max_fee,
+            asked.max_tip,
+        )
 
     def send(self, signed: SignedTransaction) -> None:
         """Execute signed bytes as a block of their own; known bytes change nothing."""
@@ -125,13 +139,25 @@ class MemoryLedger:
             raise LedgerProblem("the transaction is for another chain or contract")
         if fields["nonce"] != self.nonce(sender):
             raise LedgerProblem(f"nonce {fields['nonce']} is not the next one of this key")
-        self._nonces[sender] = self.nonce(sender) + 1
+        self._senders.setdefault(sender, []).append(len(self._blocks))
         outcome = self._execute(Call(sender, len(self._blocks)), decode_call(bytes(fields["data"])))
         self._mine(transaction, outcome)
+
+    def send_all(self, signed: Sequence[SignedTransaction]) -> list[LedgerProblem | None]:
+        """One block each."""
+        return [problem_of(self.send, each) for each in signed]
 
     def receipt(self, transaction: bytes) -> Receipt | None:
         """The receipt of a transaction."""
         return self._receipts.get(transaction)
+
+    def receipts(self, transactions: Sequence[bytes]) -> list[Receipt | None]:
+        """The receipts of many."""
+        return [self.receipt(transaction) for transaction in transactions]
+
+    def final(self, blocks: Sequence[Block]) -> list[bool]:
+        """Every block is, at once."""
+        return [self.block(block.number) == block for block in blocks]
 
     def _execute(self, call: Call, asked: ContractCall) -> Reason | list[Event]:
         outcome = apply(self.shared, call, asked, self._consented(call, asked))
@@ -162,6 +188,15 @@ class MemoryLedger:
         self._events.extend(placed)
         reason = outcome if isinstance(outcome, Reason) else None
         self._receipts[transaction] = Receipt(transaction, block, reason is None, 0, placed, reason)
+
+
+def problem_of(send: Callable[[SignedTransaction], None], signed: SignedTransaction) -> LedgerProblem | None:
+    """What sending raised."""
+    try:
+        send(signed)
+    except LedgerProblem as problem:
+        return problem
+    return None
 
 
 def apply(

@@ -12,6 +12,7 @@ from proml.core.event import Acted, Anchored, Placed, Refused, Registered
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem
 from proml.interfaces import Receipt
+from proml.ledger.evm import gas_bound, gas_of_item
 from proml.node.outbox import DONE, REFUSED, Intent
 from proml.node.sealing import read_anchor, read_step
 from proml.node.single_calls import name_in, read_call
@@ -19,29 +20,45 @@ from proml.node.single_calls import name_in, read_call
 CALL, ANCHOR, STEP = "call", "anchor", "step"
 
 
-def next_call(waiting: list[Intent]) -> tuple[list[Intent], ContractCall]:
+def next_call(waiting: list[Intent], gas: int) -> tuple[list[Intent], ContractCall]:
     """The next transaction's intents, in their order of items, and its call.
 
-    A single call goes alone; the rest go together, anchors first, as many as the contract takes.
+    A single call goes alone; the rest go together, anchors first, as many as the contract takes and as
+    stay within `gas`; one goes in any case.
     """
     if waiting[0].what == CALL:
         return waiting[:1], read_call(waiting[0].call)
     anchors: list[tuple[Intent, AnchorCall]] = []
     steps: list[tuple[Intent, StepCall]] = []
-    inputs = 0
+    inputs, needed = 0, gas_bound(BatchCall())
     for intent in itertools.takewhile(lambda intent: intent.what != CALL, waiting):
-        if intent.what == ANCHOR:
-            if len(anchors) == MAX_ANCHORS:
-                break
-            anchors.append((intent, read_anchor(intent.call)))
+        item = _read(intent)
+        needed += gas_of_item(item)
+        inputs += len(item.inputs) if isinstance(item, StepCall) else 0
+        full = len(anchors) == MAX_ANCHORS if isinstance(item, AnchorCall) else len(steps) == MAX_STEPS
+        if full or inputs > MAX_BATCH_INPUTS or (needed > gas and (anchors or steps)):
+            break
+        if isinstance(item, AnchorCall):
+            anchors.append((intent, item))
         else:
-            step = read_step(intent.call)
-            inputs += len(step.inputs)
-            if inputs > MAX_BATCH_INPUTS or len(steps) == MAX_STEPS:
-                break
-            steps.append((intent, step))
+            steps.append((intent, item))
     call = BatchCall(tuple(anchor for _, anchor in anchors), tuple(step for _, step in steps))
     return [intent for intent, _ in [*anchors, *steps]], call
+
+
+def call_of(intents: list[Intent]) -> ContractCall:
+    """The call that a transaction with these intents makes; one with none does nothing."""
+    if intents and intents[0].what == CALL:
+        return read_call(intents[0].call)
+    items = [_read(intent) for intent in sorted(intents, key=lambda intent: intent.item or 0)]
+    return BatchCall(
+        tuple(item for item in items if isinstance(item, AnchorCall)),
+        tuple(item for item in items if isinstance(item, StepCall)),
+    )
+
+
+def _read(intent: Intent) -> AnchorCall | StepCall:
+    return read_anchor(intent.call) if intent.what == ANCHOR else read_step(intent.call)
 
 
 def outcomes(intents: list[Intent], receipt: Receipt) -> dict[int, tuple[str, str | None]]:

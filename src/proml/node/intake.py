@@ -1,22 +1,19 @@
-"""Intake: from the journal into the outbox, and from drafts to statements that can be sealed.
+"""Intake: from drafts that were taken from the journal to statements that can be sealed.
 
-Two steps, each written as a whole or not at all:
-
-1. `take_in` copies journal entries and the cursor that says how far. A crash before that repeats it, a
-   crash after it does not: every entry is taken in once.
-2. `seal_drafts` turns what was taken in into intents. A run is told in three parts: its start as soon as
-   it is seen, its observations batch by batch, its end with all it used and produced. A run whose
-   journal nobody writes any more and that was never closed is closed as failed.
+`slices` turns what was taken in into intents, a slice at a time so that memory stays flat, each written as
+a whole or not at all. A run is told in three parts: its start as soon as it is seen, its observations batch
+by batch, its end with all it used and produced. A run whose journal nobody writes any more and that was
+never closed is closed as failed. Several processes may have written to one run, and their files come one
+after the other: so starts come first, then what was said in runs, then their ends and steps outside of
+runs.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -40,66 +37,19 @@ from proml.capture.draft import (
 from proml.capture.plain import plain
 from proml.core.call import AnchorCall
 from proml.core.digest import hexed, sha256, unhexed
-from proml.core.proof import ObservationBatch
+from proml.core.proof import MAX_OBSERVATIONS, ObservationBatch
 from proml.errors import JournalProblem, NotFound, ProMLError, RecordInvalid, UsageProblem
-from proml.journal import read
-from proml.journal.living import writers
 from proml.node.deposits import Deposits
-from proml.node.outbox import DONE, INVALID, REFUSED, Outbox
+from proml.node.outbox import DONE, INVALID, REFUSED, Intent, Outbox
 from proml.node.sealing import Sealer, Statement, anchor_document
 from proml.node.story import ending, input_of, parts, when
+from proml.node.taking import END, ENVIRONMENT, KINDS, SAID, START, STEP
 from proml.node.view import LedgerView, registering_action
 
 FINISH, FAIL = "finish", "fail"
 KILLED = "its process ended without closing the run"
-# One SQLite transaction per this many journal entries keeps memory flat and a crash cheap.
-TAKE_AT_ONCE = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What taking in came to.
-
-    Attributes:
-        count: how many entries were new.
-        writing: ids of journal files that may hold more than was read, now or later.
-        damage: what is damaged or missing; it holds nothing else up.
-    """
-
-    count: int
-    writing: frozenset[bytes]
-    damage: tuple[JournalProblem, ...]
-
-
-def take_in(folder: Path, outbox: Outbox) -> Taken:
-    """Copy what is new in the journal into the outbox."""
-    # Asked before reading: of a file nobody writes any more, everything is then read. One that was begun
-    # since may have been read only in part.
-    before = writers(folder)
-    writing = {file for file, alive in before.items() if alive}
-    problems: list[JournalProblem] = []
-    entries = read(folder, outbox.cursors(), problems)
-    count = 0
-    while True:
-        reached = {}
-        with outbox.together():
-            for entry in islice(entries, TAKE_AT_ONCE):
-                outbox.add_draft(_run_of(entry.payload), entry.payload, entry.file_id)
-                reached[entry.file_id] = entry.reach
-                count += 1
-            for file, reach in reached.items():
-                outbox.set_cursor(file, reach)
-        writing |= reached.keys() - before.keys()
-        if not reached:
-            return Taken(count, frozenset(writing), tuple(problems))
-
-
-def _run_of(payload: bytes) -> str | None:
-    try:
-        run = orjson.loads(payload).get("run")
-    except (orjson.JSONDecodeError, AttributeError):
-        return None
-    return run if isinstance(run, str) else None
+# Steps, starts and ends that are sealed together.
+AT_ONCE = 512
 
 
 class Intake:
@@ -111,65 +61,85 @@ class Intake:
         self._deposits = deposits
         self._sealer = sealer
         self._view = view
+        self._invalid: list[Intent] = []
 
-    def seal_drafts(self, writing: frozenset[bytes]) -> None:
-        """Seal everything that was taken in, as far as it is complete; `writing` is `Taken.writing`."""
+    def look_again(self, sealer: Sealer, view: LedgerView) -> None:
+        """Go on with the ledger as it is now."""
+        self._sealer, self._view = sealer, view
+
+    def slices(self, writing: frozenset[bytes]) -> Iterator[list[Intent]]:
+        """Seal everything that was taken in, as far as it is complete; `writing` is `Taken.writing`.
+
+        After each slice it gives what could not be sealed in it. Nothing is held open meanwhile.
+        """
+        yield self._slice(self._begin)
+        while starts := self._outbox.drafts((START,), limit=AT_ONCE):
+            yield self._slice(partial(self._each, starts))
+        while runs := self._outbox.runs_with(SAID):
+            for run in runs:
+                yield self._slice(partial(self._tell_some, run))
+        while rest := self._outbox.drafts((END, STEP), limit=AT_ONCE):
+            yield self._slice(partial(self._each, rest))
+        abandoned = [run for run in self._outbox.open_runs() if not self._outbox.writers(run) & writing]
+        if abandoned:
+            yield self._slice(partial(self._close, abandoned))
+
+    def _slice(self, work: Callable[[], None]) -> list[Intent]:
         # All is in storage before any of it is in the outbox: an intent never names a record that is lost.
         with self._outbox.together(), self._deposits:
-            self._offer_again()
-            drafts = self._read_drafts()
-            self._complete(drafts, writing)
-            # Several processes may have written to one run, and their files come one after the other: what
-            # all of them said goes before the end of the run.
-            told: dict[str, list[Draft]] = {}
-            for _, draft in drafts:
-                if isinstance(draft, EnvironmentSeen | Used | Produced | Observed):
-                    told.setdefault(draft.run, []).append(draft)
-            for _, draft in drafts:
-                if isinstance(draft, RunStarted):
-                    self._start(draft, told)
-                elif isinstance(draft, RunEnded):
-                    self._tell(draft.run, told.pop(draft.run, []))
-                    self._end(draft)
-                elif isinstance(draft, StepAsked):
-                    self._try(f"{draft.action} {draft.kind}", draft.at, partial(self._ask, draft))
-            for run, said in told.items():
-                self._tell(run, said)
-            self._outbox.remove_drafts([number for number, _ in drafts])
+            work()
+        invalid, self._invalid = self._invalid, []
+        return invalid
 
-    def _read_drafts(self) -> list[tuple[int, Draft]]:
-        known: list[tuple[int, Draft]] = []
-        for number, payload in self._outbox.drafts():
+    def _begin(self) -> None:
+        for number, _ in (strange := self._outbox.strange_drafts(KINDS)):
+            problem = JournalProblem(
+                f"entry {number} is no draft this version knows", "a newer ProML wrote it?"
+            )
+            self._refuse("read a journal entry", time.time(), problem)
+        self._outbox.remove_drafts([number for number, _ in strange])
+        self._offer_again()
+
+    def _each(self, drafts: list[tuple[int, bytes]]) -> None:
+        for draft in self._decoded(drafts):
+            if isinstance(draft, RunStarted):
+                self._start(draft)
+            elif isinstance(draft, RunEnded):
+                self._end(draft)
+            elif isinstance(draft, StepAsked):
+                self._try(f"{draft.action} {draft.kind}", draft.at, partial(self._ask, draft))
+
+    def _tell_some(self, run: str) -> None:
+        # Never more than one batch may hold, so that full batches are made of many.
+        said = self._decoded(self._outbox.drafts(SAID, run, MAX_OBSERVATIONS))
+        self._tell(run, said)
+
+    def _decoded(self, drafts: list[tuple[int, bytes]]) -> list[Draft]:
+        """What these drafts say; they are taken from the outbox by that."""
+        known: list[Draft] = []
+        for _, payload in drafts:
             try:
-                known.append((number, decode(payload)))
+                known.append(decode(payload))
             except JournalProblem as problem:
                 self._refuse("read a journal entry", time.time(), problem)
-                self._outbox.remove_drafts([number])
+        self._outbox.remove_drafts([number for number, _ in drafts])
         return known
 
-    def _complete(self, drafts: list[tuple[int, Draft]], writing: frozenset[bytes]) -> None:
+    def _close(self, runs: list[str]) -> None:
         """Add the missing end of every run that nobody can end any more."""
-        ended = {draft.run for _, draft in drafts if isinstance(draft, RunEnded)}
-        started = [draft.run for _, draft in drafts if isinstance(draft, RunStarted)]
-        open_runs = [run for run in dict.fromkeys([*self._outbox.open_runs(), *started]) if run not in ended]
-        drafts.extend(
-            (-1, RunEnded(run, time.time(), FAILED, KILLED))
-            for run in open_runs
-            if not self._outbox.writers(run) & writing
-        )
+        for run in runs:
+            self._end(RunEnded(run, time.time(), FAILED, KILLED))
 
     # --- runs -------------------------------------------------------------------------------
 
-    def _start(self, draft: RunStarted, told: dict[str, list[Draft]]) -> None:
+    def _start(self, draft: RunStarted) -> None:
         """Begin a run's story and seal its start at once, with its environment if that was told in time."""
         if self._outbox.run(draft.run) is not None:
             return  # written twice, after a failure
         doing = {"start": when(draft.at), **draft.activity}
-        said = told.get(draft.run, [])
-        seen = [each for each in said if isinstance(each, EnvironmentSeen)]
-        if seen:
-            doing |= _around(seen[0])
-            told[draft.run] = [each for each in said if each not in seen]
+        for seen in self._decoded(self._outbox.drafts((ENVIRONMENT,), draft.run, 1)):
+            if isinstance(seen, EnvironmentSeen):
+                doing |= _around(seen)
         story: dict[str, Any] = {
             "name": draft.name,
             # Kept, because a later part of the story may be told with another key.
@@ -365,8 +335,10 @@ class Intake:
         self._refuse(label, time.time(), JournalProblem(why, "see `proml journal verify`"))
 
     def _refuse(self, label: str, at: float, problem: ProMLError) -> None:
-        intent = self._outbox.add_intent("entry", label, bytes(32), {}, at)
-        self._outbox.settle_intent(intent, INVALID, f"{problem.message}; {problem.hint}".rstrip("; "))
+        number = self._outbox.add_intent("entry", label, bytes(32), {}, at)
+        reason = f"{problem.message}; {problem.hint}".rstrip("; ")
+        self._outbox.settle_intent(number, INVALID, reason)
+        self._invalid.append(Intent(number, "entry", label, bytes(32), {}, INVALID, at, reason=reason))
 
     def _save(self, run: str, story: dict[str, Any]) -> None:
         self._outbox.save_run(run, "closed" if "end" in story else "open", story)

@@ -205,7 +205,7 @@ class Participant:
             with open_outbox(self.config.outbox, patience=0) as outbox:
                 problems: list[JournalProblem] = []
                 unread = sum(1 for _ in read(self.config.journal, outbox.cursors(), problems))
-                return Backlog(unread, outbox.count(WAITING) + len(outbox.drafts()), outbox.count("sent"))
+                return Backlog(unread, outbox.count(WAITING) + outbox.count_drafts(), outbox.count("sent"))
         except Busy:
             return None
 
@@ -294,13 +294,13 @@ class Participant:
         )
         self._note(draft)
 
-    def push(self, told: Callable[[Intent], None] = lambda _: None, start_over: bool = False) -> Published:
+    def push(self, told: Callable[[Intent], None] = lambda _: None, reconcile: bool = False) -> Published:
         """Publish what is in the journal; see `Publisher.push` for what it raises.
 
-        `start_over` publishes although the outbox is empty and the key is not new to the ledger: right
-        where the key was used elsewhere, wrong where the outbox was lost.
+        `reconcile` takes over what the key did and the outbox does not know of, because that is an older
+        copy or the key was used elsewhere.
         """
-        settings = replace(self._settings, start_over=start_over)
+        settings = replace(self._settings, reconcile=reconcile)
         with open_outbox(self.config.outbox) as outbox:
             publisher = Publisher(outbox, self.ledger, self.signer, self.storage, settings)
             return publisher.push(told)

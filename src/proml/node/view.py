@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from proml.core.artefact import artefact_id
 from proml.core.chronicle import Chronicle
+from proml.core.event import Block
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Lifecycle
-from proml.errors import KeyProblem, UsageProblem
+from proml.errors import KeyProblem, LedgerProblem, UsageProblem
 from proml.interfaces import Ledger, Terms
 
 
@@ -119,21 +120,61 @@ def lifecycle_in(
 
 def chronicle_of(ledger: Ledger) -> Chronicle:
     """Every history of a ledger, from its first block to its newest."""
+    return chronicle_until(ledger, ledger.head().number)
+
+
+def chronicle_until(ledger: Ledger, last: int) -> Chronicle:
+    """Every history of a ledger, from its first block to this one."""
     terms = ledger.terms
     chronicle = Chronicle(SharedHistory(terms.chain_id, terms.contract))
-    return chronicle.take(ledger.events(terms.deployed, ledger.head().number))
+    return chronicle.take(ledger.events(terms.deployed, last))
 
 
-def view_of(ledger: Ledger, lifecycles: tuple[Lifecycle, ...], key: bytes) -> LedgerView:
-    """What the holder of `key` (20 bytes) sees of a ledger now.
+class Reading:
+    """The chronicle of a ledger, read on from where it was read last."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Nothing is read before `chronicle`."""
+        self._ledger = ledger
+        self._chronicle: Chronicle | None = None
+        self._at: Block | None = None
+
+    def chronicle(self) -> Chronicle:
+        """Every history up to the newest block; the same object as before unless the chain changed behind it.
+
+        Raises:
+            LedgerProblem: when it cannot be read, or moves meanwhile; what was read is then kept or forgotten
+                as a whole.
+        """
+        head = self._ledger.head()
+        if self._chronicle is None or self._at is None or not self._still_there(self._at, head):
+            self._chronicle, self._at = chronicle_until(self._ledger, head.number), None
+        elif head.number > self._at.number:
+            # As a list: half of it taken would be worse than none.
+            self._chronicle.take(list(self._ledger.events(self._at.number + 1, head.number)))
+        if self._ledger.block(head.number) != head:
+            self.forget()
+            raise LedgerProblem(f"block {head.number} was replaced while it was read", "try again")
+        self._at = head
+        return self._chronicle
+
+    def forget(self) -> None:
+        """Read everything anew next time."""
+        self._chronicle = self._at = None
+
+    def _still_there(self, block: Block, head: Block) -> bool:
+        return block.number <= head.number and self._ledger.block(block.number) == block
+
+
+def view_in(chronicle: Chronicle, terms: Terms, lifecycles: tuple[Lifecycle, ...], key: bytes) -> LedgerView:
+    """What the holder of `key` (20 bytes) sees of a ledger.
 
     Raises:
         KeyProblem: when the key belongs to no member.
     """
-    chronicle = chronicle_of(ledger)
     known = chronicle.shared.keys.get(key)
     if known is None:
         raise KeyProblem(
             f"the key 0x{key.hex()} belongs to no member of this consortium", "ask a member to add it"
         )
-    return LedgerView(ledger.terms, chronicle, lifecycles, known.organisation, key)
+    return LedgerView(terms, chronicle, lifecycles, known.organisation, key)

@@ -10,7 +10,8 @@ from pathlib import Path
 from threading import Event
 
 from proml.errors import Busy, LedgerProblem, ProMLError, StorageProblem, WrongLedger
-from proml.node.outbox import Intent, locked
+from proml.node.outbox import Intent
+from proml.node.outbox_file import locked
 from proml.node.participant import Participant
 
 # How often the journal is looked at: what is recorded alone and in quiet waits so long at most.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from proml.node import publisher
+from proml.node import publisher, sending
 from tests.unit.node.place import Place
 
 MEMORY = Path("/dev/shm")
@@ -34,6 +34,8 @@ def place(folder: Path) -> Place:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting for slow nodes: there are none here."""
-    monkeypatch.setattr(publisher, "DISPLACED_SECONDS", 0.0)
+    monkeypatch.setattr(sending, "DISPLACED_SECONDS", 0.0)
+    monkeypatch.setattr(sending, "RESEND_SECONDS", 0.0)
+    monkeypatch.setattr(sending, "GAP_SECONDS", 0.0)
     monkeypatch.setattr(publisher, "FIRST_POLL_SECONDS", 0.0)
     monkeypatch.setattr(publisher, "LAST_POLL_SECONDS", 0.001)

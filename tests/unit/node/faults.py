@@ -12,9 +12,9 @@ import pytest
 from proml.core.call import BatchCall, ContractCall
 from proml.core.event import Block, Placed
 from proml.errors import LedgerProblem, StorageProblem
-from proml.interfaces import Ledger, Receipt, SignedTransaction, Standing, Storage, Terms, Transaction
-from proml.ledger.memory import MemoryLedger
-from proml.node import outbox as outboxes
+from proml.interfaces import Fees, Ledger, Receipt, SignedTransaction, Standing, Storage, Terms, Transaction
+from proml.ledger.memory import MemoryLedger, problem_of
+from proml.node import outbox_file as outboxes
 from proml.signing import throwaway_key
 
 Way = Literal["failed", "happened"]
@@ -39,6 +39,8 @@ class Plan:
             raise Crash if self.crash else error
         result = work()
         if broken:
+            if isinstance(result, sqlite3.Cursor):
+                result.close()  # nobody else can: it never gets out of here
             raise Crash if self.crash else error
         return result
 
@@ -68,17 +70,29 @@ class FaultyLedger:
     def standing(self, artefact: bytes) -> Standing | None:
         return self._do("standing", lambda: self.inner.standing(artefact))
 
-    def nonce(self, key: bytes) -> int:
-        return self._do("nonce", lambda: self.inner.nonce(key))
+    def nonce(self, key: bytes, at: Block | None = None) -> int:
+        return self._do("nonce", lambda: self.inner.nonce(key, at))
 
-    def prepare(self, call: ContractCall, nonce: int) -> Transaction:
-        return self._do("prepare", lambda: self.inner.prepare(call, nonce))
+    def fees(self) -> Fees:
+        return self._do("fees", self.inner.fees)
+
+    def prepare(self, call: ContractCall, nonce: int, fees: Fees | None = None) -> Transaction:
+        return self._do("prepare", lambda: self.inner.prepare(call, nonce, fees))
 
     def send(self, signed: SignedTransaction) -> None:
         self._do("send", lambda: self.inner.send(signed))
 
+    def send_all(self, signed: Sequence[SignedTransaction]) -> list[LedgerProblem | None]:
+        return [problem_of(self.send, each) for each in signed]
+
     def receipt(self, transaction: bytes) -> Receipt | None:
         return self._do("receipt", lambda: self.inner.receipt(transaction))
+
+    def receipts(self, transactions: Sequence[bytes]) -> list[Receipt | None]:
+        return [self.receipt(transaction) for transaction in transactions]
+
+    def final(self, blocks: Sequence[Block]) -> list[bool]:
+        return self._do("final", lambda: self.inner.final(blocks))
 
 
 class FaultyStorage:
@@ -191,13 +205,16 @@ class Chain:
     def standing(self, artefact: bytes) -> Standing | None:
         return self.inner.standing(artefact)
 
-    def nonce(self, key: bytes) -> int:
+    def nonce(self, key: bytes, at: Block | None = None) -> int:
         return max(
-            0, self.inner.nonce(key) - sum(owner == key for owner in self.hidden.values()) - self.behind
+            0, self.inner.nonce(key, at) - sum(owner == key for owner in self.hidden.values()) - self.behind
         )
 
-    def prepare(self, call: ContractCall, nonce: int) -> Transaction:
-        return self.inner.prepare(call, nonce)
+    def fees(self) -> Fees:
+        return self.inner.fees()
+
+    def prepare(self, call: ContractCall, nonce: int, fees: Fees | None = None) -> Transaction:
+        return self.inner.prepare(call, nonce, fees)
 
     def send(self, signed: SignedTransaction) -> None:
         hook, self.before_send = self.before_send, lambda: None
@@ -214,3 +231,12 @@ class Chain:
             self.lagging -= 1
             return None
         return found
+
+    def send_all(self, signed: Sequence[SignedTransaction]) -> list[LedgerProblem | None]:
+        return [problem_of(self.send, each) for each in signed]
+
+    def receipts(self, transactions: Sequence[bytes]) -> list[Receipt | None]:
+        return [self.receipt(transaction) for transaction in transactions]
+
+    def final(self, blocks: Sequence[Block]) -> list[bool]:
+        return [block.number + self.finality - 1 <= self.head().number for block in blocks]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proml.node import outbox as outboxes
+from proml.node import outbox_file as outboxes
 
 KILLED = 9
 

@@ -30,11 +30,12 @@ from proml.journal import Journal
 from proml.ledger.memory import MemoryLedger
 from proml.lifecycles import shipped
 from proml.node.deposits import Deposits
-from proml.node.intake import Intake, Taken, take_in
+from proml.node.intake import Intake
 from proml.node.outbox import Intent, Outbox, open_outbox
 from proml.node.publisher import Published, Publisher, Settings
 from proml.node.sealing import Sealer
-from proml.node.view import chronicle_of, view_of
+from proml.node.taking import Taken, take_in
+from proml.node.view import chronicle_of, view_in
 from proml.signing import LocalSigner, throwaway_key
 from proml.storage.file import FileStorage
 
@@ -105,10 +106,11 @@ class Place:
         with open_outbox(self.path) as outbox:
             taken = taken or take_in(self.folder, outbox)
             outbox.set_sealing_key(self.signer.address)
-            view = view_of(self.ledger, shipped(), self.signer.address)
+            view = view_in(chronicle_of(self.ledger), self.ledger.terms, shipped(), self.signer.address)
             deposits = Deposits(self.storage)
             sealer = Sealer(view, deposits, outbox, ("model",))
-            Intake(outbox, deposits, sealer, view).seal_drafts(taken.writing)
+            for _ in Intake(outbox, deposits, sealer, view).slices(taken.writing):
+                pass
             return outbox.intents()
 
     def send(self, call: BatchCall, signer: LocalSigner) -> list[Any]:

@@ -11,7 +11,8 @@ import pytest
 
 from proml.core.frame import Reach
 from proml.errors import Busy, StorageProblem
-from proml.node.outbox import DONE, SIGNED, WAITING, Outbox, Sent, open_outbox
+from proml.node.outbox import DONE, WAITING, Outbox, open_outbox
+from proml.node.transactions import SIGNED, Sent
 
 HASH, KEY, ROOT = b"\x01" * 32, b"\x02" * 20, b"\x03" * 32
 
@@ -23,7 +24,7 @@ def path(folder: Path) -> Path:
 
 def test_a_second_holder_is_told_that_it_is_busy_and_changes_nothing(path):
     with open_outbox(path) as outbox:
-        outbox.add_draft(None, b"mine", bytes(16))
+        outbox.add_drafts([(None, None, b"mine", bytes(16))])
         with pytest.raises(Busy, match="another process is publishing"), open_outbox(path, patience=0):
             pytest.fail("two at once")
         assert [payload for _, payload in outbox.drafts()] == [b"mine"]
@@ -38,7 +39,7 @@ def test_another_process_waits_for_its_turn(path):
         with open_outbox(path) as outbox:
             os.write(write, b"x")
             os.set_blocking(read, True)
-            outbox.add_draft(None, b"first", bytes(16))
+            outbox.add_drafts([(None, None, b"first", bytes(16))])
         os._exit(0)
     os.read(read, 1)
     with open_outbox(path) as outbox:
@@ -58,7 +59,7 @@ def test_the_lock_of_a_killed_process_is_free(path):
 
 def write_and_stop(outbox: Outbox) -> None:
     with outbox.together():
-        outbox.add_draft("0x", b"lost", bytes(16))
+        outbox.add_drafts([("0x", None, b"lost", bytes(16))])
         outbox.set_cursor(bytes(16), Reach(1, 2, ROOT))
         raise KeyboardInterrupt
 
@@ -70,7 +71,7 @@ def test_what_is_written_together_is_undone_together(path):
         assert outbox.drafts() == []
         assert outbox.cursors() == {}
         with outbox.together():
-            outbox.add_draft(None, b"kept", bytes(16))
+            outbox.add_drafts([(None, None, b"kept", bytes(16))])
     with open_outbox(path) as outbox:
         assert len(outbox.drafts()) == 1
 
@@ -120,13 +121,13 @@ def use(path: Path) -> None:
         outbox.cursors()
         outbox.intents()
         with outbox.together():
-            outbox.add_draft("0x", b"more", bytes(16))
+            outbox.add_drafts([("0x", None, b"more", bytes(16))])
 
 
 def test_a_damaged_page_is_a_problem_in_words(path):
     with open_outbox(path) as outbox, outbox.together():
         for number in range(200):
-            outbox.add_draft("0x", bytes(100), number.to_bytes(16, "big"))
+            outbox.add_drafts([("0x", None, bytes(100), number.to_bytes(16, "big"))])
     content = bytearray(path.read_bytes())
     for place in range(4096, len(content), 512):
         content[place] ^= 0xFF
@@ -149,7 +150,7 @@ def test_a_place_nobody_can_write_is_a_problem_in_words(path):
 
 def test_a_full_disk_keeps_what_was_written_before(path):
     with open_outbox(path) as outbox:
-        outbox.add_draft(None, b"before", bytes(16))
+        outbox.add_drafts([(None, None, b"before", bytes(16))])
     child = os.fork()
     if child == 0:
         size = path.stat().st_size
@@ -157,7 +158,7 @@ def test_a_full_disk_keeps_what_was_written_before(path):
         try:
             with open_outbox(path) as outbox, outbox.together():
                 for _ in range(100):
-                    outbox.add_draft(None, bytes(1000), bytes(16))
+                    outbox.add_drafts([(None, None, bytes(1000), bytes(16))])
         except StorageProblem as problem:
             os._exit(7 if "cannot be" in problem.message else 1)
         os._exit(0)
@@ -165,5 +166,5 @@ def test_a_full_disk_keeps_what_was_written_before(path):
     with open_outbox(path) as outbox:
         assert [payload for _, payload in outbox.drafts()] == [b"before"]
         with outbox.together():
-            outbox.add_draft(None, b"after", bytes(16))
+            outbox.add_drafts([(None, None, b"after", bytes(16))])
         assert len(outbox.drafts()) == 2

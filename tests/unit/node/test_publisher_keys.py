@@ -13,8 +13,9 @@ from proml.core.consortium import SCOPES
 from proml.core.digest import hexed
 from proml.core.event import KeyAdded, KeyRevoked
 from proml.errors import KeyProblem, LedgerProblem, StepRefused
-from proml.node import publisher as publishers
-from proml.node.outbox import FINAL, Sent, open_outbox
+from proml.node import sending
+from proml.node.outbox import open_outbox
+from proml.node.transactions import FINAL, Sent
 from proml.signing import throwaway_key
 from tests.unit.node.faults import Chain
 from tests.unit.node.place import Place, asked, collected, observed, produced
@@ -98,7 +99,7 @@ def test_what_another_key_sent_is_settled_by_whoever_pushes_next(place):
     chain = place.ledger = Chain(place.memory, finality=3)
     place.write(collected())
     with pytest.raises(LedgerProblem):
-        place.push(patience=0.0, start_over=True)
+        place.push(patience=0.0, reconcile=True)
     chain.mine(3)
     place.push(key)
     assert place.labels("done") == ["collect dataset digits"]
@@ -149,7 +150,7 @@ def test_a_call_about_keys_that_was_interrupted_before_it_was_signed_is_not_made
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(publishers.Publisher, "_signed", stop)
+        patch.setattr(sending.Sender, "signed", stop)
         with pytest.raises(KeyboardInterrupt):
             make(place, AddKeyCall(key.address, 1, 0, key.sign_digest(digest)))
     place.write(collected())

@@ -90,5 +90,5 @@ def test_a_key_that_was_used_elsewhere_may_start_over(place: Place) -> None:
     place.run()
     place.push()
     place.path.unlink()
-    place.push(start_over=True)
+    place.push(reconcile=True)
     assert "start run train" in place.labels("refused")

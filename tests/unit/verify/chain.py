@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from proml.ledger.anvil import EmbeddedChain
-from proml.ledger.embedded import RevivingRpc, send_through
+from proml.ledger.embedded import RevivingRpc, send_all_through, send_through
 from proml.ledger.evm import EvmLedger
 from proml.ledger.founding import Founding, found
 from proml.lifecycles import shipped
@@ -24,6 +24,6 @@ def chain_world(folder: Path) -> Iterator[World]:
         rpc, send = RevivingRpc(chain), partial(send_through, chain)
         founding = Founding(FOUNDERS, RULES, [each.table for each in shipped()])
         terms = found(rpc, send, signer("deployer"), founding, finality=1)
-        yield World(ledger=EvmLedger(rpc, terms, send))
+        yield World(ledger=EvmLedger(rpc, terms, partial(send_all_through, chain)))
     finally:
         chain.kill()

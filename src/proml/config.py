@@ -7,6 +7,7 @@ PROML_PROJECT. Its settings stand in `.proml/config.toml`; the environment overr
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ VARIABLES = {
     "NO_COLOR": "set to anything, terminals get no colours",
 }
 
+_SETS_KEY = re.compile(r"""\s*["']?key["']?\s*=""")
 _FALSE = ("", "0", "false", "no", "off")
 _TRUE = ("1", "true", "yes", "on")
 
@@ -200,6 +202,26 @@ def _checked(name: str, value: Any, where: str) -> Any:
     if name == "key" and not _is_name(str(value)):
         raise ConfigInvalid(f"{where}: {value!r} is not the name of a key", "see `proml key list`")
     return value
+
+
+def choose_key(config: Config, name: str) -> None:
+    """Write into the settings file which key signs; the rest of the file stays as it is.
+
+    Raises:
+        ConfigInvalid: when it cannot be written, or that is not the name of a key.
+    """
+    path = config.folder / CONFIG_FILE
+    line = f'key = "{_checked("key", name, str(path))}"\n'
+    temporary = path.with_suffix(".new")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        kept = [each for each in lines if not _SETS_KEY.match(each)]
+        temporary.write_text(line + "".join(kept), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise ConfigInvalid(
+            f"{path} cannot be written: {error.strerror}", f"set {line.strip()} there"
+        ) from error
 
 
 def _is_name(text: str) -> bool:

@@ -26,7 +26,10 @@ DOCS = ROOT / "docs"
 GENERATED = DOCS / "reference.md"
 WRITTEN = (
     ROOT / "README.md",
-    *(DOCS / f"{page}.md" for page in ("tutorial", "concepts", "operating", "governance", "lifecycles")),
+    *(
+        DOCS / f"{page}.md"
+        for page in ("tutorial", "concepts", "operating", "governance", "keys", "lifecycles")
+    ),
 )
 PAGES = sorted(
     path

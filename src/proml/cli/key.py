@@ -1,4 +1,4 @@
-"""Commands about this participant's keys: new, list, show, consent, add, revoke."""
+"""Commands about this participant's keys: new, list, show, consent, add, rotate, revoke."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from typing import Annotated
 
 import typer
 
-from proml.cli.terminal import ask_passphrase, emit_json, new_passphrase, safe, say, table, write_whole
-from proml.config import Config, load
-from proml.core.call import AddKeyCall, RevokeKeyCall
-from proml.core.consortium import ALL_SCOPES, scope_mask, scope_names
-from proml.core.digest import hexed, unhexed
-from proml.errors import RecordInvalid, UsageProblem
-from proml.node.consents import NEW, Joining, give_consent, read_consent
+from proml.cli.terminal import ask_passphrase, busy, emit_json, new_passphrase, safe, say, table, write_whole
+from proml.config import load
+from proml.core.consortium import scope_names
+from proml.core.digest import hexed
+from proml.errors import UsageProblem
 from proml.node.government import Government
-from proml.node.papers import Papers
+from proml.node.keyring import Keyring, key_file
 from proml.node.participant import Participant
 from proml.signing import create_key, key_address
-from proml.trust import new_profile
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
 Scope = Annotated[
@@ -49,7 +46,7 @@ def new(
 
         proml key new laptop --passphrase
     """
-    path = _key_file(load(), name)
+    path = key_file(load().folder, name)
     address = hexed(create_key(path, new_passphrase() if passphrase else None).address)
     if as_json:
         emit_json({"name": name, "address": address, "file": str(path)})
@@ -73,12 +70,27 @@ def list_keys(as_json: Json = False) -> int:
 
 
 @key_command.command()
-def show(as_json: Json = False) -> int:
-    """What the ledger knows of this project's key: member, scope, dates."""
+def show(
+    key: Annotated[
+        str | None,
+        typer.Argument(metavar="KEY", help="Name of a key file here, or a 0x address; the one that signs."),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """What the ledger knows of a key: member, scope, dates.
+
+    proml key show
+    proml key show ci
+    """
     me = Participant.open()
-    address = me.address
-    known = me.chronicle().shared.keys.get(address) if me.config.ledger_file.exists() else None
-    document = {"address": hexed(address), "name": me.config.key, "organisation": me.config.organisation}
+    keys = Keyring(me)
+    address = keys.address(key) if key else me.address
+    known = keys.known(address) if me.config.ledger_file.exists() else None
+    document = {
+        "address": hexed(address),
+        "name": key or me.config.key,
+        "organisation": me.config.organisation,
+    }
     if known:
         document |= {
             "member": me.name_of(known.organisation),
@@ -87,6 +99,8 @@ def show(as_json: Json = False) -> int:
             "expires": f"block {known.expires}" if known.expires else "never",
             "revoked": f"block {known.revoked}" if known.revoked else "no",
         }
+        if known.revoked:
+            document["suspect from"] = f"block {known.compromised_since}"
     if as_json:
         emit_json(document)
     else:
@@ -119,18 +133,12 @@ def consent(
         proml key consent --member "Acme Clinic" -s record      one more key: proml key add consent.json
     """
     me = Participant.open(passphrase=ask_passphrase)
-    mask = scope_mask(scope) if scope else ALL_SCOPES
-    if member is None:
-        if scope or expires:
-            raise UsageProblem(
-                "a newcomer's key has every scope and no end", "leave --scope and --expires away"
-            )
-        joining = Joining(NEW, profile=new_profile(me.config.organisation))
+    if member is not None:
+        given = Keyring(me).consent(Government(me).member(member), scope, expires)
+    elif scope or expires:
+        raise UsageProblem("a newcomer's key has every scope and no end", "leave --scope and --expires away")
     else:
-        joining = Joining(Government(me).member(member), mask, expires)
-    given = give_consent(me.ledger.terms, me.signer, joining)
-    if given.profile:
-        Papers(me.config).keep_consent(given)
+        given = Keyring(me).apply_for_admission()
     write_whole(output, given.written())
     if as_json:
         emit_json(given.document())
@@ -156,20 +164,32 @@ def add(
         proml key new ci && proml key add ci --scope record
         proml key add consent.json
     """
-    me = Participant.open(passphrase=ask_passphrase)
-    if name.endswith(".json"):
-        if scope or expires:
-            raise UsageProblem("the consent file says scope and end", "leave --scope and --expires away")
-        given = read_consent(Path(name))
-        given.check(me.ledger.terms)
-        if given.organisation != me.organisation:
-            raise UsageProblem(f"{name} agrees to belong to another organisation", "ask for one of your own")
-    else:
-        fresh = me.other_key(_key_file(me.config, name))
-        joining = Joining(me.organisation, scope_mask(scope or ["record"]), expires)
-        given = give_consent(me.ledger.terms, fresh, joining)
-    call = AddKeyCall(given.key, given.scope, given.expires, given.signature)
-    return _send(me, call, "added", as_json)
+    keys = Keyring(Participant.open(passphrase=ask_passphrase))
+    if not name.endswith(".json"):
+        return _done("added", keys.add(name, scope or ["record"], expires), as_json)
+    if scope or expires:
+        raise UsageProblem("the consent file says scope and end", "leave --scope and --expires away")
+    return _done("added", keys.add_consenting(Path(name)), as_json)
+
+
+@key_command.command()
+def rotate(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call the new key.")],
+    passphrase: Annotated[bool, typer.Option("--passphrase", help="Encrypt it; asks for one.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Let a new key take the place of the one that signs.
+
+    It gets the same scope and end and signs that it takes over; the old one is revoked, and all it signed
+    stays valid. Interrupted, the same command goes on where it was.
+
+        proml key rotate second
+    """
+    keys = Keyring(Participant.open(passphrase=ask_passphrase))
+    secret = new_passphrase() if passphrase else None
+    with busy("rotating …"):
+        address = keys.rotate(name, secret)
+    return _done("signs from now on", address, as_json)
 
 
 @key_command.command()
@@ -177,7 +197,7 @@ def revoke(
     key: Annotated[str, typer.Argument(metavar="KEY", help="Name of a key file here, or a 0x address.")],
     since: Annotated[
         int | None,
-        typer.Option("--since", metavar="BLOCK", help="Block since which it is suspect; default: now."),
+        typer.Option("--since", metavar="BLOCK", help="Block since which it is suspect; default: none yet."),
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -187,26 +207,15 @@ def revoke(
 
         proml key revoke laptop --since 1204
     """
-    me = Participant.open(passphrase=ask_passphrase)
-    path = _key_file(me.config, key) if not key.startswith("0x") else None
-    try:
-        address = key_address(path) if path else unhexed(key, 20)
-    except RecordInvalid:
-        raise UsageProblem(f"{key!r} is no address", "an address is 0x and 40 lower-case digits") from None
-    boundary = since if since is not None else me.ledger.head().number
-    return _send(me, RevokeKeyCall(address, boundary), "revoked", as_json)
+    keys = Keyring(Participant.open(passphrase=ask_passphrase))
+    address = keys.address(key)
+    keys.revoke(address, since)
+    return _done("revoked", address, as_json)
 
 
-def _send(me: Participant, call: AddKeyCall | RevokeKeyCall, done: str, as_json: bool) -> int:
-    me.make(call)
+def _done(what: str, key: bytes, as_json: bool) -> int:
     if as_json:
-        emit_json({done: hexed(call.key)})
+        emit_json({what: hexed(key)})
     else:
-        say(f"{done} {hexed(call.key)}")
+        say(f"{what}: {hexed(key)}")
     return 0
-
-
-def _key_file(config: Config, name: str) -> Path:
-    if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 64:
-        raise UsageProblem(f"{name!r} cannot name a key", "use letters, digits, - and _")
-    return config.folder / "keys" / f"{name}.json"

@@ -84,7 +84,7 @@ SECTIONS: dict[str, dict[str, Command]] = {
             "show, propose, proposals, vote, execute, cancel, leave: who takes part, and what they decide",
         ),
         "lifecycle": Command("lifecycle", "check, list, show, diff, add: which steps exist and who may"),
-        "key": Command("key", "new, list, show, consent, add, revoke: this participant's keys"),
+        "key": Command("key", "new, list, show, consent, add, rotate, revoke: this participant's keys"),
     },
     "Serve": {
         "node": Command("node", "up, token: this organisation's node, its API and pages"),

@@ -6,20 +6,18 @@
     other.vote(number)
     other.execute(number)
 
-Each call is judged here first by the same rules as on the ledger, so that what cannot succeed costs nothing
-and is told in one sentence; the ledger has the last word.
+What the rules do not allow is refused before anything is sent (`Participant.make`).
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from proml.core.call import (
-    Call,
     CancelCall,
     ExecuteCall,
     ExecuteLifecycleCall,
@@ -35,14 +33,13 @@ from proml.core.history import SharedHistory
 from proml.core.lifecycle import Lifecycle
 from proml.core.proposal import KEYED, Change, ChangeKind
 from proml.core.refusal import Reason
-from proml.errors import LedgerProblem, NotFound, StepRefused, UsageProblem
+from proml.errors import LedgerProblem, NotFound, UsageProblem
 from proml.node.consents import Consent, read_consent
 from proml.node.motions import OPEN, PASSED, Motion, in_words, motion_of
 from proml.node.outbox import Intent
 from proml.node.papers import Papers
 from proml.node.participant import Participant
 
-Judge = Callable[[SharedHistory, Call], object]
 Paper = TypeVar("Paper", Consent, Lifecycle)
 
 
@@ -173,9 +170,7 @@ class Government:
             NotFound, UsageProblem: for an unknown number, or another file than was proposed.
         """
         self._take(number, paper)
-        self._make(
-            VoteCall(number), f"vote for proposal {number}", lambda all_, call: all_.vote(call, number)
-        )
+        self._make(VoteCall(number))
         return self.motion(number)
 
     def execute(self, number: int, paper: Path | None = None) -> Motion:
@@ -187,40 +182,28 @@ class Government:
         """
         self._take(number, paper)
         change = self.motion(number).change
-        what = f"execute proposal {number}"
         if change.kind == ChangeKind.ADMIT_LIFECYCLE:
             table = self._behind(number, self._papers.lifecycle(change), "lifecycle").table
-            words = (table.properties, table.document, tuple(rule.word for rule in table.rules))
-            self._make(
-                ExecuteLifecycleCall(number, *words),
-                what,
-                lambda all_, call: all_.execute_lifecycle(call, number, *words),
-            )
+            rules = tuple(rule.word for rule in table.rules)
+            self._make(ExecuteLifecycleCall(number, table.properties, table.document, rules))
+        elif change.kind in KEYED:
+            consent = self._behind(number, self._papers.consent(change), "consent")
+            consent.check(self._me.ledger.terms)
+            self._make(ExecuteCall(number, change, consent.signature))
         else:
-            signature = bytes(65)
-            if change.kind in KEYED:
-                consent = self._behind(number, self._papers.consent(change), "consent")
-                consent.check(self._me.ledger.terms)
-                signature = consent.signature
-            self._make(
-                ExecuteCall(number, change, signature),
-                what,
-                lambda all_, call: all_.execute(call, number, change, True),
-            )
+            self._make(ExecuteCall(number, change))
         self.learn_names()
         return self.motion(number)
 
     def cancel(self, number: int) -> Motion:
         """Withdraw our own proposal, or object to a recovery of our own key."""
         self.motion(number)
-        self._make(
-            CancelCall(number), f"cancel proposal {number}", lambda all_, call: all_.cancel(call, number)
-        )
+        self._make(CancelCall(number))
         return self.motion(number)
 
     def leave(self) -> None:
         """End our own membership, for good; what is on the ledger stays."""
-        self._make(LeaveCall(), "leave the consortium", lambda all_, call: all_.leave(call))
+        self._make(LeaveCall())
 
     def learn_names(self) -> dict[int, str]:
         """Put names that papers here prove into the ledger file; returns what was new, by number."""
@@ -265,7 +248,7 @@ class Government:
 
     def _propose(self, change: Change) -> int:
         what = f"propose to {in_words(change, self._papers, self._me.name_of)}"
-        intent = self._make(ProposeCall(change), what, lambda all_, call: all_.propose(call, change))
+        intent = self._make(ProposeCall(change), what)
         receipt = self._me.ledger.receipt(intent.tx or ZERO)
         made = (
             [p.event.number for p in receipt.events if isinstance(p.event, ProposalMade)] if receipt else []
@@ -277,16 +260,12 @@ class Government:
             )
         return made[0]
 
-    def _make(self, call: GovernanceCall, what: str, judge: Judge) -> Intent:
-        shared, block = self._now()
-        hint = self._hint(shared, call, block)
-        outcome = judge(shared, Call(self._me.address, block))
-        if isinstance(outcome, Reason):
-            raise StepRefused(what, outcome.text, hint.get(outcome, outcome.hint))
-        return self._me.make(call)
+    def _make(self, call: GovernanceCall, what: str = "") -> Intent:
+        return self._me.make(call, what, self._hints(call))
 
-    def _hint(self, shared: SharedHistory, call: GovernanceCall, block: int) -> dict[Reason, str]:
-        """What can be said beyond the reason's own hint, before judging changes the state."""
+    def _hints(self, call: GovernanceCall) -> dict[Reason, str]:
+        """What can be said beyond a reason's own hint."""
+        shared, block = self._now()
         number = getattr(call, "number", 0)
         if number not in shared.proposals:
             own = shared.keys.get(self._me.address)

@@ -12,7 +12,7 @@ What the command line, a script or the node does for an organisation, it does th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,10 +23,12 @@ from proml.capture.hashing import Progress
 from proml.capture.plain import plain
 from proml.capture.run import journal_of, new_salt, subject_of
 from proml.config import Config, load
+from proml.core.call import Call
 from proml.core.chronicle import Chronicle, Transition
 from proml.core.digest import hexed, unhexed
 from proml.core.lifecycle import Lifecycle
 from proml.core.record import Record, is_named, open_sealed
+from proml.core.refusal import Reason
 from proml.errors import (
     Busy,
     JournalProblem,
@@ -34,17 +36,19 @@ from proml.errors import (
     LedgerProblem,
     NotFound,
     RecordInvalid,
+    StepRefused,
     StorageProblem,
     UsageProblem,
 )
 from proml.extensions import open_ledger
 from proml.interfaces import Ledger, Signer
 from proml.journal import read
+from proml.ledger.memory import apply
 from proml.lifecycles import supplied
 from proml.lifecycles.own import kept
 from proml.node.outbox import WAITING, Intent, open_outbox
 from proml.node.publisher import Published, Publisher, Settings
-from proml.node.single_calls import SingleCall
+from proml.node.single_calls import SingleCall, label_of
 from proml.node.view import chronicle_of, lifecycle_in, registering_action
 from proml.signing import Passphrase, key_address, open_key
 from proml.storage.file import FileStorage
@@ -309,13 +313,25 @@ class Participant:
     def _settings(self) -> Settings:
         return Settings(self.config.journal, self.config.discoverable, self.lifecycles)
 
-    def make(self, call: SingleCall) -> Intent:
+    def make(self, call: SingleCall, what: str = "", hints: Mapping[Reason, str] = {}) -> Intent:
         """Make one call at once, not through the journal, and wait until it is final.
 
+        It is judged here first by the same rules as on the ledger: what cannot succeed is never sent.
+
+        Args:
+            call: what to ask of the contracts.
+            what: what it is to do, as one says it after `to`.
+            hints: what to say beyond a reason's own hint.
+
         Raises:
-            StepRefused: when the contracts refuse it; nothing changed.
+            StepRefused: when the rules or the contracts refuse it; nothing changed.
             Busy: while something is being published: it is the same key's next transaction.
         """
+        caller = Call(self.address, self.ledger.head().number + 1)
+        outcome = apply(self.chronicle().shared, caller, call, consented=True)
+        if isinstance(outcome, Reason):
+            hint = hints.get(outcome, outcome.hint)
+            raise StepRefused(what or label_of(call), outcome.text, hint)
         with open_outbox(self.config.outbox) as outbox:
             publisher = Publisher(outbox, self.ledger, self.signer, self.storage, self._settings)
             return publisher.make(call)

@@ -254,7 +254,7 @@ class Participant:
             metrics=plain(content.metrics),
             claims=plain(content.claims),
         )
-        self._note(draft)
+        self.note(draft)
         return salt
 
     def act(
@@ -296,7 +296,7 @@ class Participant:
             metrics=plain(content.metrics),
             claims=plain(content.claims),
         )
-        self._note(draft)
+        self.note(draft)
 
     def push(self, told: Callable[[Intent], None] = lambda _: None, reconcile: bool = False) -> Published:
         """Publish what is in the journal; see `Publisher.push` for what it raises.
@@ -364,7 +364,11 @@ class Participant:
             ) from None
         return Reference(salt=target) if target in self._salts else Reference(artefact=target)
 
-    def _note(self, draft: StepAsked) -> None:
+    def note(self, draft: StepAsked) -> None:
+        """Write a step to the journal, on the disk on return; `push` takes it to the ledger.
+
+        Not checked: that the step makes sense. What cannot be sealed is told by `push`.
+        """
         journal = journal_of(self.config)
         journal.append(encode(draft))
         journal.sync()

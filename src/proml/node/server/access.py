@@ -29,7 +29,7 @@ TOKEN_BEGINS = "proml_"  # noqa: S105 -- the same for every token, so that scann
 SESSION_SECONDS = 8 * 3600
 NONCE_SECONDS = 300
 ANSWER_SECONDS = 24 * 3600
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE token (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, digest BLOB NOT NULL UNIQUE, scopes TEXT NOT NULL,
@@ -39,6 +39,9 @@ CREATE TABLE session (
     digest BLOB PRIMARY KEY, address BLOB NOT NULL, created REAL NOT NULL, expires REAL NOT NULL
 );
 CREATE TABLE nonce (nonce TEXT PRIMARY KEY, purpose TEXT NOT NULL, expires REAL NOT NULL);
+CREATE TABLE statement (
+    digest BLOB PRIMARY KEY, scope TEXT NOT NULL, content TEXT NOT NULL, expires REAL NOT NULL
+);
 CREATE TABLE answer (
     caller TEXT NOT NULL, key TEXT NOT NULL, request BLOB NOT NULL, status INTEGER, body BLOB,
     expires REAL NOT NULL, PRIMARY KEY (caller, key)
@@ -187,6 +190,35 @@ class Access:
         """Forget a session."""
         with self._using() as db:
             db.execute("DELETE FROM session WHERE digest = ?", (_digest(secret),))
+
+    # --- statements -------------------------------------------------------------------------
+
+    def keep_statement(self, digest: bytes, scope: str, content: str, expires: float) -> None:
+        """Remember what is to be done once somebody has signed this digest; `expires` is Unix time."""
+        with self._using() as db:
+            db.execute("DELETE FROM statement WHERE expires < ?", (time.time(),))
+            db.execute("INSERT INTO statement VALUES (?, ?, ?, ?)", (digest, scope, content, expires))
+
+    def statement(self, digest: bytes, scope: str) -> str:
+        """What is to be done by a statement of this scope.
+
+        Raises:
+            NotFound: when there is none, it has expired, or it was done.
+        """
+        with self._using() as db:
+            row = db.execute(
+                "SELECT content FROM statement WHERE digest = ? AND scope = ? AND expires >= ?",
+                (digest, scope, time.time()),
+            ).fetchone()
+        if row is None:
+            raise NotFound("there is no such statement to sign", "it may have expired or been signed already")
+        return str(row[0])
+
+    def use_statement(self, digest: bytes) -> bool:
+        """Whether the statement was there still; nobody else gets it any more."""
+        with self._using() as db:
+            done = db.execute("DELETE FROM statement WHERE digest = ?", (digest,))
+        return bool(done.rowcount)
 
     # --- answers ----------------------------------------------------------------------------
 

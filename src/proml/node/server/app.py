@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 
 from proml import __version__
 from proml.node.pages import pages
-from proml.node.server.api import artefacts, checking, consortium, live, state
+from proml.node.server.api import artefacts, checking, consortium, live, signing_in, state, writing
 from proml.node.server.guard import Guard, Rules
 from proml.node.server.node import Node
 from proml.node.server.problems import Problem, install
@@ -22,6 +22,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     *consortium.ROUTERS,
     *checking.ROUTERS,
     *live.ROUTERS,
+    *signing_in.ROUTERS,
+    *writing.ROUTERS,
 )
 ABOUT = """\
 What one organisation's node knows of the shared history, and how to add to it.

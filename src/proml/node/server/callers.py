@@ -6,6 +6,7 @@ neither may read where nobody but this machine can ask, and nothing anywhere els
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
@@ -44,6 +45,11 @@ def node_of(request: Request) -> Node:
     return node
 
 
+async def _the_node(request: Request) -> Node:
+    """The same for routes; as a coroutine it costs no thread."""
+    return node_of(request)
+
+
 def caller_of(request: Request) -> Caller:
     """Who makes a request.
 
@@ -61,13 +67,15 @@ class Needs:
     def __init__(self, scope: str) -> None:
         self.scope = scope
 
-    def __call__(self, request: Request) -> Caller:
+    async def __call__(self, request: Request) -> Caller:
         """The caller, who has the scope.
 
         Raises:
             Rejected: 401 as `caller_of`; 403 where the scope is missing.
         """
-        caller = caller_of(request)
+        # Who shows something is looked up, which may take a moment; who shows nothing is known at once.
+        shows = bool(shown_secret(request, node_of(request)))
+        caller = await asyncio.to_thread(caller_of, request) if shows else caller_of(request)
         if self.scope not in caller.scopes:
             if caller.name == "anyone":
                 raise _unknown(
@@ -81,35 +89,40 @@ class Needs:
         return caller
 
 
-TheNode = Annotated[Node, Depends(node_of)]
+TheNode = Annotated[Node, Depends(_the_node)]
 Reader = Annotated[Caller, Depends(Needs(READ))]
 Recorder = Annotated[Caller, Depends(Needs("record"))]
 Approver = Annotated[Caller, Depends(Needs("approve"))]
 Governor = Annotated[Caller, Depends(Needs("govern"))]
 
 
-def cookie_name(request: Request) -> str:
+def cookie_name(node: Node) -> str:
     """What the cookie of a sign-in is called: with TLS a browser sees to it that nobody else sets it."""
-    return SECURE_COOKIE if request.url.scheme == "https" else COOKIE
+    return SECURE_COOKIE if node.listening.scheme == "https" else COOKIE
+
+
+def shown_secret(request: Request, node: Node) -> str:
+    """The secret that a request shows, in a header or else a cookie; empty when it shows none."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return secret.strip()
+    return request.cookies.get(cookie_name(node), "")
 
 
 def _shown(request: Request, node: Node) -> Caller:
-    stated = request.headers.get("authorization")
-    if stated is not None:
-        scheme, _, secret = stated.partition(" ")
-        token = node.access.token(secret.strip()) if scheme.lower() == "bearer" else None
-        if token is None:
-            raise _unknown(
-                "the token is not valid", "it may have expired or been revoked; `proml node token list`"
-            )
+    stated = "authorization" in request.headers
+    secret = shown_secret(request, node)
+    token = node.access.token(secret) if stated else None
+    if token is not None:
         return Caller(f"token:{token.id}", frozenset(token.scopes))
-    secret = request.cookies.get(cookie_name(request), "")
     address = node.access.session(secret) if secret else None
     if address is not None:
         return signed_in(node, address)
-    if node.listening.is_private:
-        return Caller("anyone", frozenset({READ}))
-    return Caller("anyone", frozenset())
+    if stated:
+        raise _unknown(
+            "the token is not valid", "it may have expired or been revoked; `proml node token list`"
+        )
+    return Caller("anyone", frozenset({READ}) if node.listening.is_private else frozenset())
 
 
 def signed_in(node: Node, address: bytes) -> Caller:

@@ -1,4 +1,4 @@
-"""Commands about lifecycles: check, list, show, diff, add."""
+"""Commands about lifecycles: check, list, show, diff, add, propose."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from proml.cli.terminal import emit_json, safe, say, short, table, write_whole
+from proml.cli.terminal import ask_passphrase, busy, emit_json, safe, say, short, table, write_whole
 from proml.core.chronicle import Chronicle
 from proml.core.consortium import role_names
 from proml.core.digest import hexed
@@ -18,10 +18,11 @@ from proml.core.lifecycle import Lifecycle, Rule, kind_tag
 from proml.core.lifecycle_file import Problem
 from proml.core.lifecycle_sense import Surroundings, always_before, remarks, senseless
 from proml.core.lifecycle_words import conditions, differences
-from proml.errors import LedgerProblem, NotFound, ProjectMissing, UsageProblem
+from proml.errors import LedgerProblem, LifecycleInvalid, NotFound, ProjectMissing, UsageProblem
 from proml.export import lifecycle_diagram
 from proml.lifecycles import supplied
 from proml.lifecycles.own import Written, keep, read_written, sound
+from proml.node.government import Government
 from proml.node.participant import Participant
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
@@ -222,6 +223,42 @@ def add(file: File) -> int:
     lifecycle = sound(read_written(file))
     path = keep(me.config.lifecycles, lifecycle)
     say(f"kept {safe(lifecycle.kind)} {short(lifecycle.table.id)} as {safe(path)}")
+    return 0
+
+
+@lifecycle_command.command("propose")
+def propose(
+    what: What,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Although `check` finds that something cannot work.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Propose to admit a lifecycle, after checking it; that is our vote for it, too.
+
+    The others read the file, vote and execute: `proml consortium vote NUMBER --file FILE`.
+
+    proml lifecycle propose release.toml
+    proml lifecycle propose benchmark
+    """
+    known = _known()
+    if Path(what).is_file():
+        written = read_written(Path(what))
+        sound(written)
+        problems, _ = judged(written, known.lifecycles, known.members)
+        if problems and not anyway:
+            first, more = problems[0], len(problems) - 1
+            raise LifecycleInvalid(
+                f"{what}, {written.place(first.place)}: {first.text}{f', and {more} more' if more else ''}",
+                f"`proml lifecycle check {what}` tells everything; --anyway proposes it all the same",
+            )
+    government = Government(Participant.open(passphrase=ask_passphrase))
+    with busy("proposing …"):
+        motion = government.motion(government.propose_lifecycle(what))
+    if as_json:
+        emit_json({"number": motion.number, "state": motion.state, "left": motion.left, "to": motion.what})
+    else:
+        say(f"proposal {motion.number}, to {safe(motion.what)}: {motion.state}; left to do: {motion.left}")
     return 0
 
 

@@ -83,7 +83,9 @@ SECTIONS: dict[str, dict[str, Command]] = {
             "consortium",
             "show, propose, proposals, vote, execute, cancel, leave: who takes part, and what they decide",
         ),
-        "lifecycle": Command("lifecycle", "check, list, show, diff, add: which steps exist and who may"),
+        "lifecycle": Command(
+            "lifecycle", "check, list, show, diff, add, propose: which steps exist and who may"
+        ),
         "key": Command("key", "new, list, show, consent, add, rotate, revoke: this participant's keys"),
     },
     "Serve": {

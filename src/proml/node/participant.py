@@ -380,4 +380,7 @@ class Participant:
             if lifecycle.kind == kind:
                 return lifecycle
         kinds = ", ".join(lifecycle.kind for lifecycle in self.lifecycles)
-        raise UsageProblem(f"there is no lifecycle for the kind {kind!r}", f"kinds are {kinds}")
+        raise UsageProblem(
+            f"there is no lifecycle for the kind {kind!r}",
+            f"kinds are {kinds}; `proml lifecycle add` takes the file of another",
+        )

@@ -15,11 +15,22 @@ from eth_account import Account
 from proml.contracts.abi import arrays, encode_call, selector
 from proml.contracts.shipped import artefacts_contract
 from proml.core.artefact import artefact_id
-from proml.core.call import AnchorCall, BatchCall, Founder, StepCall
+from proml.core.call import (
+    AnchorCall,
+    ApproveCall,
+    BatchCall,
+    ExecuteCall,
+    ExecuteLifecycleCall,
+    Founder,
+    ProposeCall,
+    StepCall,
+    VoteCall,
+)
 from proml.core.consortium import role_mask
-from proml.core.digest import hexed, keccak256
+from proml.core.digest import hexed, keccak256, word
 from proml.core.event import Input
-from proml.core.proposal import Governance
+from proml.core.lifecycle import Alike, Rule, Table, kind_tag
+from proml.core.proposal import Change, ChangeKind, Governance
 from proml.interfaces import Transaction
 from proml.ledger.anvil import EmbeddedChain
 from proml.ledger.founding import Founding, found
@@ -38,6 +49,21 @@ ANCHOR = selector("anchor(bytes32,uint256)")
 MAKER, VERIFIER, APPROVER = range(3)
 ROLES = (["data_admin", "developer"], ["labeller", "verifier"], ["approver"])
 KINDS = {lifecycle.kind: (number, lifecycle) for number, lifecycle in enumerate(shipped(), start=1)}
+
+
+# A lifecycle in which a step needs an approval, which none of the shipped ones does.
+RELEASE_NUMBER = len(KINDS) + 1
+RELEASE = Table(
+    kind_tag("release"),
+    0,
+    0,
+    0,
+    bytes(32),
+    (
+        Rule(0, 1, 1, role_mask(["developer"])),
+        Rule(1, 2, 2, role_mask(["developer"]), approvals=1, approver_roles=role_mask(["approver"])),
+    ),
+)
 
 
 class Consortium:
@@ -81,7 +107,11 @@ class Consortium:
     def act(self, who: int, kind: str, action: str, after: Input, inputs: Sequence[Input] = ()) -> int:
         """The step after `after` by the single-call form; its gas."""
         number = KINDS[kind][1].action_number(action)
-        words = [after.artefact, number, after.sequence + 1, self.fresh(), self.fresh()]
+        return self.take(who, number, after, self.fresh(), inputs)
+
+    def take(self, who: int, number: int, after: Input, subject: bytes, inputs: Sequence[Input] = ()) -> int:
+        """The same by the number of the action, with a subject."""
+        words = [after.artefact, number, after.sequence + 1, self.fresh(), subject]
         return self.send(who, ACT + arrays(words, [(each.artefact, each.sequence) for each in inputs]))
 
     def batch(self, who: int, *steps: StepCall) -> float:
@@ -107,6 +137,7 @@ def measure() -> dict[str, float]:
     (custodian only), approving a model (two duties looked at). `gas_act_with_1_input` is the evaluation of
     a model: two guards on the actor, a duty performed, and one input that must be usable and of the
     asked kind. `gas_act_in_batch_of_50` is the dearest of the dataset's steps, 50 datasets at a time.
+    `gas_vote` is a vote that decides, `gas_recall` the recall of an approved dataset.
     """
     with (
         tempfile.TemporaryDirectory() as name,
@@ -119,6 +150,7 @@ def measure() -> dict[str, float]:
             **_anchors(members),
             **_acts(members),
             **_batches(members),
+            **_together(members),
         }
         created = members.rpc.call("eth_getBlockByNumber", [hex(members.terms.deployed), False])
         gas["gas_deploy"] = float(int(created["gasUsed"], 16))
@@ -177,6 +209,38 @@ def _batches(members: Consortium) -> dict[str, float]:
         "gas_act_in_batch_of_1": alone,
         "gas_anchor_in_batch_of_1": float(members.send(MAKER, anchors)),
     }
+
+
+def _together(members: Consortium) -> dict[str, float]:
+    """What takes more than one organisation: approving, voting, handing over; and a recall."""
+    seen: dict[str, list[int]] = {}
+    members.send(MAKER, encode_call(ProposeCall(Change(ChangeKind.ADMIT_LIFECYCLE, profile=RELEASE.id))))
+    members.send(VERIFIER, encode_call(VoteCall(1)))
+    words = tuple(rule.word for rule in RELEASE.rules)
+    members.send(MAKER, encode_call(ExecuteLifecycleCall(1, RELEASE.properties, RELEASE.document, words)))
+    for proposal in range(2, RUNS + 2):
+        release = members.fresh()
+        members.batch(MAKER, StepCall(release, RELEASE_NUMBER, 1, 1, members.fresh(), members.fresh()))
+        asked = ApproveCall(members.id_of(MAKER, release), 2, 2, members.fresh(), members.fresh())
+        seen.setdefault("gas_approve", []).append(members.send(APPROVER, encode_call(asked)))
+        change = Change(ChangeKind.SET_ROLES, APPROVER + 1, role_mask(["approver"]) | proposal << 32)
+        # Another proposes each time: an organisation has one open proposal.
+        proposer, voter = (MAKER, VERIFIER) if proposal % 2 else (VERIFIER, MAKER)
+        members.send(proposer, encode_call(ProposeCall(change)))
+        seen.setdefault("gas_vote", []).append(members.send(voter, encode_call(VoteCall(proposal))))
+        members.send(proposer, encode_call(ExecuteCall(proposal, change)))
+        dataset, _gas = members.register(MAKER, "dataset", "collect")
+        members.act(MAKER, "dataset", "approve", Input(dataset, 1))
+        offer = members.take(MAKER, Alike.OFFER_CUSTODY, Input(dataset, 2), word(VERIFIER + 1))
+        accept = members.take(VERIFIER, Alike.ACCEPT_CUSTODY, Input(dataset, 3), bytes(32))
+        members.take(VERIFIER, Alike.OFFER_CUSTODY, Input(dataset, 4), word(MAKER + 1))
+        members.take(MAKER, Alike.ACCEPT_CUSTODY, Input(dataset, 5), bytes(32))
+        recall = KINDS["dataset"][1].action_number("recall")
+        gas = members.take(MAKER, recall, Input(dataset, 6), bytes(32))
+        seen.setdefault("gas_custody_offer", []).append(offer)
+        seen.setdefault("gas_custody_accept", []).append(accept)
+        seen.setdefault("gas_recall", []).append(gas)
+    return {name: float(statistics.median(gas)) for name, gas in seen.items()}
 
 
 def _median(cost: Callable[[], int]) -> float:

@@ -50,6 +50,7 @@ STORIES = ("Quorum", "Haste")
 EVENTS = (
     *("Registered", "Acted", "ActedApproved", "Approved", "Anchored", "KeyAdded", "KeyRevoked"),
     *("ProposalMade", "VoteCast", "ProposalExecuted", "ProposalCancelled", "OrganisationRemoved"),
+    "SuccessorNamed",
 )
 # Where forge finds and leaves what, for all its commands.
 PLACES = (
@@ -187,7 +188,7 @@ LAYOUT = (
     *("lifecycles.rules", "lifecycles.tables", "lifecycles.numbers", "lifecycles.lifecycle_count"),
     *("artefacts", "heads", "performed", "anchor_heads", "governance.pace", "governance.organisation_count"),
     *("governance.proposal_count", "governance.proposals", "governance.digests", "governance.votes"),
-    *("governance.newest", "approved"),
+    *("governance.newest", "approved", "custody.disputes", "custody.successors"),
 )
 # The struct `Founding` of tests/forge/contracts/Stage.sol.
 FOUNDING = (
@@ -280,7 +281,7 @@ def build() -> Path:
 
 
 def _seen(tally: str) -> Counter[str]:
-    names = [*EVENTS, *(_reason_name(number) for number in range(64))]
+    names = [*EVENTS, *(_reason_name(number) for number in range(128))]
     seen: Counter[str] = Counter()
     for line in tally.splitlines():
         for name, count in zip(names, map(int, line.split()), strict=True):

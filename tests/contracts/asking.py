@@ -13,7 +13,7 @@ from proml.core.consortium import Actor
 from proml.core.digest import ZERO, keccak256, word
 from proml.core.event import Approval, Input
 from proml.core.history import SharedHistory
-from proml.core.lifecycle import Rule, Table
+from proml.core.lifecycle import Alike, Rule, Table
 from proml.core.proposal import CONCERNING, KEYED, Change, ChangeKind
 
 digests = st.integers(1, 2**32).map(lambda value: keccak256(word(value)))
@@ -38,6 +38,9 @@ def changes(draw: st.DrawFn, history: SharedHistory, pool: Sequence[bytes]) -> C
     change = Change(kind)
     if kind in CONCERNING:
         change = replace(change, organisation=member)
+    if kind == ChangeKind.NAME_SUCCESSOR:
+        gone = [each.number for each in history.organisations.values() if each.removed]
+        change = replace(change, organisation=draw(st.sampled_from(gone or (member,))), setting=member)
     if kind in KEYED:
         fresh = [key for key in pool if key not in history.keys]
         change = replace(change, key=draw(st.sampled_from((fresh if draw(often) else pool) or pool)))
@@ -53,7 +56,7 @@ def changes(draw: st.DrawFn, history: SharedHistory, pool: Sequence[bytes]) -> C
         return change
     strange = (
         {"kind": 0},
-        {"kind": 7},
+        {"kind": 8},
         {"kind": 2**256 - 1},
         {"organisation": 0},
         {"organisation": 99},
@@ -96,6 +99,30 @@ def steps(draw: st.DrawFn, history: SharedHistory, caller: bytes) -> StepCall:
         asked = StepCall(artefact.id, 0, taken.action, sequence, draw(digests), subject)
     asked = replace(asked, inputs=draw(inputs(history, taken)), approvals=draw(relied(history, asked)))
     return asked if draw(often) else draw(spoiled(asked, known))
+
+
+@st.composite
+def alike(draw: st.DrawFn, history: SharedHistory, caller: bytes) -> StepCall:
+    """One of the steps that every lifecycle has, often one that is due and that `caller` may well take."""
+    known = tuple(history.artefacts.values())
+    if not known:
+        return StepCall(draw(salts), 0, Alike.CONTEST, 2, draw(digests), ZERO)
+    key = history.keys.get(caller)
+    own = key.organisation if key else 0
+    mine = [each for each in known if own in (each.offered, each.contester) or history.keeps(each, own)]
+    artefact = draw(st.sampled_from((mine if draw(often) else known) or known))
+    due = [Alike.ACCEPT_CUSTODY] * (artefact.offered == own)
+    due += [Alike.ANSWER, Alike.SETTLE] if artefact.contester else [Alike.OFFER_CUSTODY, Alike.CONTEST]
+    action = draw(st.sampled_from(due if draw(often) else tuple(Alike)))
+    members = [each.number for each in history.organisations.values() if not each.removed]
+    invited = draw(st.sampled_from((*members * 3, 0, 99, 2**16 + 1, 2**256 - 1)))
+    subject = word(invited) if action == Alike.OFFER_CUSTODY else draw(digests)
+    asked = StepCall(artefact.id, 0, action, artefact.sequence + 1, draw(digests), subject)
+    if draw(often):
+        return asked
+    strange = ({"record": ZERO}, {"sequence": 1}, {"inputs": (Input(artefact.id, 1),)}, {"action": 245})
+    stray = Approval(Actor(1, caller), draw(digests))
+    return replace(asked, **draw(st.sampled_from((*strange, {"approvals": (stray,)}))))
 
 
 def first_rules(history: SharedHistory) -> list[tuple[int, Rule]]:

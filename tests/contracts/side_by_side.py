@@ -166,7 +166,8 @@ class SideBySide:
 
 def expected_storage(history: SharedHistory) -> dict[int, int]:
     """What the contract's storage holds when it agrees with the specification, slot by slot."""
-    slots = {
+    slots = {place(21, gone): successor for gone, successor in history.successors.items()}
+    slots |= {
         2: history.member_count,
         3: history.threshold,
         7: len(history.tables),
@@ -195,6 +196,7 @@ def expected_storage(history: SharedHistory) -> dict[int, int]:
     for artefact in history.artefacts.values():
         slots[place(8, artefact.id)] = artefact.word
         slots[place(9, artefact.id)] = int.from_bytes(artefact.head, "big")
+        slots[place(20, artefact.id)] = artefact.contester
     for given in history.approved:
         artefact_id, action, sequence, subject, actor, record = given
         slots[place(19, keccak_words(artefact_id, action, sequence, subject, actor.word, record))] = 1

@@ -19,7 +19,7 @@ from proml.contracts.shipped import artefacts_contract
 from proml.core import changes, lifecycle, membership
 from proml.core.artefact import Artefact
 from proml.core.call import AddKeyCall
-from proml.core.consortium import ALL_SCOPES, SCOPES, Key, Organisation
+from proml.core.consortium import ALL_SCOPES, SCOPES, Key, Organisation, role_mask
 from proml.core.digest import keccak256, word
 from proml.core.lifecycle import Rule, Table
 from proml.core.proposal import MAX_BLOCKS, Change, ChangeKind, Proposal, ProposalState
@@ -86,8 +86,6 @@ EXPECTED: dict[str, dict[str, int | bytes]] = {
         "LIFECYCLE": offset(artefact(lifecycle=1)),
         "SEQUENCE": offset(artefact(sequence=1)),
         "USABLE_FROM": offset(artefact(usable_from=1)),
-        "CUSTODIAN": offset(artefact(custodian=1)),
-        "OFFERED": 120,  # for custody, which has no call yet
         "CREATOR": offset(artefact(creator=1)),
         "PERFORMERS": offset(artefact(performers=(1, 0, 0, 0, 0, 0))),
         "SEVERAL": offset(artefact(several=1)),
@@ -117,10 +115,22 @@ EXPECTED: dict[str, dict[str, int | bytes]] = {
         "VERSION_HASH": keccak256(b"1"),
         "HALF_ORDER": HALF_ORDER,
     },
+    "custody": {
+        **{step.name.removesuffix("_CUSTODY"): step.value for step in lifecycle.Alike},
+        "CUSTODIAN": offset(artefact(custodian=1)),
+        "OFFERED": offset(artefact(offered=1)),
+        "DISPUTED": offset(artefact(contester=1)),
+        "ORG_MASK": 2**16 - 1,
+        "AUDITOR": role_mask(["auditor"]),
+        # Those of other modules, too.
+        "NOT_CUSTODIAN": Reason.NOT_CUSTODIAN,
+        "NO_MEMBER": Reason.NOT_A_MEMBER,
+        **{reason.name: reason.value for reason in Reason if reason >= 60},
+    },
     "governance": {
         **{kind.name: kind.value for kind in ChangeKind},
         **{state.name: state.value for state in ProposalState},
-        **{reason.name: reason.value for reason in Reason if reason >= 40},
+        **{reason.name: reason.value for reason in Reason if 40 <= reason < 60},
         "MAX_BLOCKS": MAX_BLOCKS,
         "BLOCK_MASK": 2**40 - 1,
         "ORG_MASK": 2**16 - 1,

@@ -31,6 +31,7 @@ def test_no_call_speaks_of_an_owner_a_pause_or_an_upgrade() -> None:
     assert {entry["name"] for entry in ENTRIES} - WRITING == {
         *("artefact", "artefact_id", "anchor_head", "key", "organisation", "member_count", "threshold"),
         *("proposal", "has_voted", "proposal_count", "organisation_count", "pace"),
+        *("dispute", "successor"),
         *("lifecycle", "lifecycle_number", "lifecycle_count", "rule", "VERSION"),
         *("MAX_INPUTS", "MAX_STEPS", "MAX_ANCHORS", "MAX_BATCH_INPUTS", "MAX_BATCH_APPROVALS"),
         *("SCOPE_RECORD", "SCOPE_APPROVE", "SCOPE_GOVERN"),

@@ -166,7 +166,7 @@ def test_a_lifecycle_that_contradicts_itself_is_voted_for_in_vain(side: SideBySi
     ("change", "reason"),
     [
         (Change(0), Reason.OUT_OF_RANGE),
-        (Change(7), Reason.OUT_OF_RANGE),
+        (Change(8), Reason.OUT_OF_RANGE),
         (Change(2**256 - 1), Reason.OUT_OF_RANGE),
         *((replace(change, organisation=0), Reason.NOT_A_MEMBER) for change in (REMOVE, ROLES, RECOVER)),
         *((replace(change, organisation=10), Reason.NOT_A_MEMBER) for change in (REMOVE, ROLES, RECOVER)),

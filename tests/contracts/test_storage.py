@@ -49,6 +49,8 @@ SLOTS = {
     "governance.votes": 17,
     "governance.newest": 18,
     "approved": 19,
+    "custody.disputes": 20,
+    "custody.successors": 21,
 }
 
 

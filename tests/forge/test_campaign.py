@@ -22,7 +22,7 @@ SHORT = 16_000
 
 @pytest.mark.usefixtures("forge")
 def test_no_invariant_breaks_and_every_guard_is_reached() -> None:
-    outcome = campaign.run(SHORT, seed=3)
+    outcome = campaign.run(SHORT, seed=2)
     assert outcome.held, outcome.printed
     assert set(campaign.EVENTS) | {reason.name for reason in Reason} == set(outcome.seen)
     assert outcome.seen["Registered"] + outcome.seen["Acted"] > SHORT / 10

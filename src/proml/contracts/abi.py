@@ -67,6 +67,7 @@ from proml.core.event import (
     Refused,
     Registered,
     RolesSet,
+    SuccessorNamed,
     ThresholdSet,
     VoteCast,
 )
@@ -87,6 +88,7 @@ _EVENTS: dict[type[Event], tuple[int, tuple[Form, ...]]] = {
     ProposalCancelled: (2, (UINT, ACTOR)),
     OrganisationRemoved: (2, (UINT, ACTOR)),
     RolesSet: (1, (UINT, UINT)),
+    SuccessorNamed: (2, (UINT, UINT)),
     KeyAdded: (2, (UINT, ADDRESS, UINT, UINT)),
     KeyRevoked: (2, (UINT, ADDRESS, UINT)),
     LifecycleAdmitted: (2, (UINT, BYTES32, UINT, BYTES32, WORDS)),

@@ -11,6 +11,7 @@
 @dev    Artefact word, least significant bit first:
           state 8 | lifecycle 16 | sequence 40 | usable from 40 | custodian 16 | offered to 16
           | creator 16 | first performer of duty 1..6, 16 each | several performed duty 1..6, 1 bit each
+          | disputed 1
         `usable from` is the sequence since which the state has been usable as an input without
         interruption, 0 when it is not usable now.
         id       = keccak256(abi_encode(chain id, this contract, creator's key, salt))
@@ -23,6 +24,7 @@
 """
 
 import consortium
+import custody
 import governance
 import lifecycles
 
@@ -50,6 +52,8 @@ exports: (
     governance.proposal_count,
     governance.organisation_count,
     governance.pace,
+    custody.dispute,
+    custody.successor,
     lifecycles.lifecycle,
     lifecycles.lifecycle_number,
     lifecycles.lifecycle_count,
@@ -173,8 +177,6 @@ SEQ_MASK: constant(uint256) = 2**40 - 1
 LIFECYCLE: constant(uint256) = 8
 SEQUENCE: constant(uint256) = 24
 USABLE_FROM: constant(uint256) = 64
-CUSTODIAN: constant(uint256) = 104
-OFFERED: constant(uint256) = 120
 CREATOR: constant(uint256) = 136
 PERFORMERS: constant(uint256) = 152  # duty d at 152 + 16 * (d - 1)
 SEVERAL: constant(uint256) = 248  # duty d at bit 248 + d - 1
@@ -188,10 +190,12 @@ performed: HashMap[bytes32, HashMap[uint256, uint256]]
 anchor_heads: HashMap[uint256, bytes32]
 
 # Down here its storage comes after everything above, whose slots are pinned by state proofs.
-initializes: governance[consortium := consortium, lifecycles := lifecycles]
+initializes: governance[consortium := consortium, lifecycles := lifecycles, custody := custody]
 
 # Approvals given, by keccak256(abi_encode(artefact, action, sequence, subject, actor, record)).
 approved: HashMap[bytes32, bool]
+
+initializes: custody[consortium := consortium]
 
 # --- deployment -------------------------------------------------------------------------------
 
@@ -450,50 +454,68 @@ def _apply(
     rule: uint256 = lifecycles.rules[
         (number << 16) | ((word & STATE_MASK) << 8) | convert(step.action, uint256)
     ]
-    if rule == 0:
-        return NO_TRANSITION
-    if roles & (rule >> lifecycles.RULE_ROLES) & lifecycles.STATES_MASK == 0:
-        return ROLE_MISSING
-    flags: uint256 = (rule >> lifecycles.RULE_FLAGS) & BYTE
-    if flags & lifecycles.FLAG_APPROVE != 0 and scope & consortium.SCOPE_APPROVE == 0:
-        return consortium.SCOPE_MISSING
-    if flags & lifecycles.FLAG_CUSTODIAN != 0 and word != 0 and (word >> CUSTODIAN) & ORG_MASK != organisation:
-        return NOT_CUSTODIAN
-    differs: uint256 = (rule >> lifecycles.RULE_DIFFERS) & BYTE
-    if differs != 0 and word != 0 and self._conflict(artefact, word, organisation, differs):
-        return DUTY_CONFLICT
-    if step.record == empty(bytes32):
-        return RECORD_MISSING
-    if flags & lifecycles.FLAG_SUBJECT != 0 and step.subject == empty(bytes32):
-        return SUBJECT_MISSING
-    if len(inputs) < (rule >> lifecycles.RULE_LEAST_INPUTS) & BYTE:
-        return INPUTS_MISSING
-
+    moved: uint256 = 0
     inputs_digest: bytes32 = relied
-    kind: uint256 = (rule >> lifecycles.RULE_INPUT_KIND) & lifecycles.KIND_MASK
-    of_kind: bool = kind == 0
-    for entry: Input in inputs:
-        other: uint256 = self.artefacts[entry.artefact]
-        if other == 0:
-            return INPUT_UNKNOWN
-        if entry.sequence == 0 or entry.sequence > (other >> SEQUENCE) & SEQ_MASK:
-            return INPUT_AHEAD
-        if flags & lifecycles.FLAG_INPUTS_USABLE != 0:
-            since: uint256 = (other >> USABLE_FROM) & SEQ_MASK
-            if since == 0 or entry.sequence < since:
-                return INPUT_UNUSABLE
-        if not of_kind:
-            of_kind = lifecycles.tables[(other >> LIFECYCLE) & ORG_MASK] & lifecycles.KIND_MASK == kind
-        inputs_digest = keccak256(abi_encode(inputs_digest, entry.artefact, entry.sequence))
-    if not of_kind:
-        return INPUT_KIND
-    if approvals > BYTE:
-        return APPROVAL_INVALID
-    if approvals < (rule >> lifecycles.RULE_APPROVALS) & BYTE:
-        return APPROVALS_MISSING
+    if rule != 0:
+        if roles & (rule >> lifecycles.RULE_ROLES) & lifecycles.STATES_MASK == 0:
+            return ROLE_MISSING
+        flags: uint256 = (rule >> lifecycles.RULE_FLAGS) & BYTE
+        if flags & lifecycles.FLAG_APPROVE != 0 and scope & consortium.SCOPE_APPROVE == 0:
+            return consortium.SCOPE_MISSING
+        if flags & lifecycles.FLAG_CUSTODIAN != 0 and word != 0:
+            custodian: uint256 = (word >> custody.CUSTODIAN) & ORG_MASK
+            if custodian != organisation and custody.successors[custodian] != organisation:
+                return NOT_CUSTODIAN
+        differs: uint256 = (rule >> lifecycles.RULE_DIFFERS) & BYTE
+        if differs != 0 and word != 0 and self._conflict(artefact, word, organisation, differs):
+            return DUTY_CONFLICT
+        if step.record == empty(bytes32):
+            return RECORD_MISSING
+        if flags & lifecycles.FLAG_SUBJECT != 0 and step.subject == empty(bytes32):
+            return SUBJECT_MISSING
+        if len(inputs) < (rule >> lifecycles.RULE_LEAST_INPUTS) & BYTE:
+            return INPUTS_MISSING
 
-    state: uint256 = rule & BYTE
-    self.artefacts[artefact] = self._moved(artefact, word, organisation, number, sequence, rule)
+        kind: uint256 = (rule >> lifecycles.RULE_INPUT_KIND) & lifecycles.KIND_MASK
+        of_kind: bool = kind == 0
+        for entry: Input in inputs:
+            other: uint256 = self.artefacts[entry.artefact]
+            if other == 0:
+                return INPUT_UNKNOWN
+            if entry.sequence == 0 or entry.sequence > (other >> SEQUENCE) & SEQ_MASK:
+                return INPUT_AHEAD
+            if flags & lifecycles.FLAG_INPUTS_USABLE != 0:
+                since: uint256 = (other >> USABLE_FROM) & SEQ_MASK
+                if since == 0 or entry.sequence < since:
+                    return INPUT_UNUSABLE
+            if not of_kind:
+                of_kind = lifecycles.tables[(other >> LIFECYCLE) & ORG_MASK] & lifecycles.KIND_MASK == kind
+            inputs_digest = keccak256(abi_encode(inputs_digest, entry.artefact, entry.sequence))
+        if not of_kind:
+            return INPUT_KIND
+        if approvals > BYTE:
+            return APPROVAL_INVALID
+        if approvals < (rule >> lifecycles.RULE_APPROVALS) & BYTE:
+            return APPROVALS_MISSING
+        moved = self._moved(artefact, word, organisation, number, sequence, rule)
+    else:
+        # Steps that every lifecycle has alike keep the state, derive from nothing and need no approvals.
+        action: uint256 = convert(step.action, uint256)
+        if word == 0 or action < custody.OFFER or action > custody.SETTLE:
+            return NO_TRANSITION
+        if step.record == empty(bytes32):
+            return RECORD_MISSING
+        if len(inputs) != 0:
+            return custody.INPUTS_NOT_ASKED
+        if approvals != 0:
+            return APPROVAL_INVALID
+        reason: uint256 = 0
+        reason, moved = custody._taken(artefact, word, organisation, roles, action, step.subject)
+        if reason != 0:
+            return reason
+        moved += 1 << SEQUENCE
+
+    self.artefacts[artefact] = moved
     self.heads[artefact] = keccak256(
         abi_encode(
             head, sequence, actor, convert(step.action, uint256), step.record, step.subject, inputs_digest
@@ -506,7 +528,7 @@ def _apply(
             actor=actor,
             lifecycle=number,
             action=convert(step.action, uint256),
-            state=state,
+            state=moved & STATE_MASK,
             record=step.record,
             inputs=inputs,
         )
@@ -517,7 +539,7 @@ def _apply(
             actor=actor,
             sequence=sequence,
             action=convert(step.action, uint256),
-            state=state,
+            state=moved & STATE_MASK,
             record=step.record,
             inputs=inputs,
         )
@@ -624,7 +646,7 @@ def _moved(
     """
     moved: uint256 = word
     if word == 0:
-        moved = (number << LIFECYCLE) | (organisation << CUSTODIAN) | (organisation << CREATOR)
+        moved = (number << LIFECYCLE) | (organisation << custody.CUSTODIAN) | (organisation << CREATOR)
     usable_from: uint256 = 0
     if (rule >> lifecycles.RULE_FLAGS) & lifecycles.FLAG_USABLE != 0:
         usable_from = (word >> USABLE_FROM) & SEQ_MASK

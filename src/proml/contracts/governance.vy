@@ -20,9 +20,11 @@
 """
 
 import consortium
+import custody
 import lifecycles
 
 uses: consortium
+uses: custody
 uses: lifecycles
 
 # --- events -----------------------------------------------------------------------------------
@@ -61,6 +63,10 @@ event RolesSet:
     organisation: indexed(uint256)
     roles: uint256
 
+event SuccessorNamed:
+    organisation: indexed(uint256)
+    successor: indexed(uint256)
+
 # --- types and constants ----------------------------------------------------------------------
 
 struct Governance:
@@ -76,6 +82,7 @@ SET_ROLES: constant(uint256) = 3
 SET_THRESHOLD: constant(uint256) = 4
 ADMIT_LIFECYCLE: constant(uint256) = 5
 RECOVER_KEY: constant(uint256) = 6
+NAME_SUCCESSOR: constant(uint256) = 7
 
 # States of a proposal.
 OPEN: constant(uint256) = 1
@@ -95,6 +102,7 @@ NOT_A_MEMBER: constant(uint256) = 48
 TOO_FEW_MEMBERS: constant(uint256) = 49
 NOT_YOUR_PROPOSAL: constant(uint256) = 50
 LIFECYCLE_INVALID: constant(uint256) = 51
+STILL_A_MEMBER: constant(uint256) = 52
 
 MAX_BLOCKS: constant(uint256) = 2**32 - 1
 BLOCK_MASK: constant(uint256) = 2**40 - 1
@@ -148,9 +156,10 @@ def propose(kind: uint256, organisation: uint256, setting: uint256, key: address
     """
     @notice Propose a change; this is the proposer's vote for it, too. Needs scope `govern`.
     @param kind 1 admit an organisation, 2 remove one, 3 set its roles, 4 set the threshold, 5 admit a
-           lifecycle, 6 recover: give an organisation a new key of every scope.
-    @param organisation Whom it concerns (kinds 2, 3, 6), else 0.
-    @param setting Roles (kinds 1, 3) or threshold (4), else 0.
+           lifecycle, 6 recover: give an organisation a new key of every scope, 7 name the successor of
+           an organisation that went: who stands in for it as a custodian.
+    @param organisation Whom it concerns (kinds 2, 3, 6, 7), else 0.
+    @param setting Roles (kinds 1, 3), threshold (4) or the successor (7), else 0.
     @param key The new key (kinds 1, 6), else the zero address.
     @param profile Commitment to the profile (kind 1), id of the lifecycle (5), else 0.
     @return The proposal's number, from 1.
@@ -241,6 +250,9 @@ def execute(
         consortium.threshold = setting
         self.pace += 1 << EPOCH
         log consortium.ThresholdSet(threshold=setting)
+    elif kind == NAME_SUCCESSOR:
+        custody.successors[organisation] = setting
+        log SuccessorNamed(organisation=organisation, successor=setting)
     else:
         consortium._take_key(organisation, organisation, key, consortium.SCOPE_ALL, 0, v, r, s)
 
@@ -355,8 +367,16 @@ def _objection(
     @dev Why a change cannot be made as things stand, or 0. What a kind does not use must be zero, so
          that voters are shown everything.
     """
-    if kind == 0 or kind > RECOVER_KEY:
+    if kind == 0 or kind > NAME_SUCCESSOR:
         return consortium.OUT_OF_RANGE
+    if kind == NAME_SUCCESSOR:
+        if consortium._is_member(organisation):
+            return STILL_A_MEMBER
+        if consortium.organisations[organisation] == 0 or not consortium._is_member(setting):
+            return NOT_A_MEMBER
+        if key != empty(address) or profile != empty(bytes32):
+            return consortium.OUT_OF_RANGE
+        return 0
     if kind == REMOVE or kind == SET_ROLES or kind == RECOVER_KEY:
         if not consortium._is_member(organisation):
             return NOT_A_MEMBER

@@ -33,6 +33,8 @@ class Artefact:
         sequence: how many steps it has made; the registration is 1.
         usable_from: sequence since which it has been usable without interruption; 0 when it is not.
         custodian, creator: organisation numbers.
+        offered: organisation that was offered custody, 0 for nobody.
+        contester: organisation that contests the artefact, 0 for nobody; a slot of its own in the contract.
         performers: organisation that first performed duty 1..6, 0 for nobody.
         several: mask of duties (bit d - 1) performed by more than one organisation.
         head: 32 bytes, hash over its complete history.
@@ -48,6 +50,8 @@ class Artefact:
     performers: tuple[int, ...]
     several: int
     head: bytes
+    offered: int = 0
+    contester: int = 0
 
     @property
     def word(self) -> int:
@@ -58,8 +62,10 @@ class Artefact:
             | self.sequence << 24
             | self.usable_from << 64
             | self.custodian << 104
+            | self.offered << 120
             | self.creator << 136
             | self.several << 248
+            | bool(self.contester) << 254
         )
         for duty, organisation in enumerate(self.performers):
             packed |= organisation << 152 + 16 * duty

@@ -17,6 +17,7 @@ from proml.core.event import (
     OrganisationAdmitted,
     OrganisationRemoved,
     RolesSet,
+    SuccessorNamed,
     ThresholdSet,
 )
 from proml.core.lifecycle import Table
@@ -36,11 +37,13 @@ class Changing(Membership):
         tables: lifecycles by number, from 1.
         pace: lifetime and delays of proposals; None until the founding is complete.
         epoch: how often an organisation went or the threshold changed since the founding.
+        successors: who stands in, as a custodian, for an organisation that is no longer a member.
     """
 
     tables: dict[int, Table] = field(default_factory=dict)
     pace: GovernanceSet | None = None
     epoch: int = 0
+    successors: dict[int, int] = field(default_factory=dict)
 
     @property
     def is_founded(self) -> bool:
@@ -52,9 +55,10 @@ class Changing(Membership):
         kind = change.kind
         if kind not in ChangeKind.__members__.values():
             return Reason.OUT_OF_RANGE
+        if kind == ChangeKind.NAME_SUCCESSOR:
+            return self._successor_objection(change)
         if kind in CONCERNING:
-            known = self.organisations.get(change.organisation)
-            if known is None or known.removed:
+            if not self.is_member(change.organisation):
                 return Reason.NOT_A_MEMBER
         elif change.organisation:
             return Reason.OUT_OF_RANGE
@@ -64,6 +68,13 @@ class Changing(Membership):
         elif change.key != ZERO_KEY:
             return Reason.OUT_OF_RANGE
         return self._setting_objection(change) or self._profile_objection(change)
+
+    def _successor_objection(self, change: Change) -> Reason | None:
+        if self.is_member(change.organisation):
+            return Reason.STILL_A_MEMBER
+        if change.organisation not in self.organisations or not self.is_member(change.setting):
+            return Reason.NOT_A_MEMBER
+        return Reason.OUT_OF_RANGE if change.key != ZERO_KEY or any(change.profile) else None
 
     def _setting_objection(self, change: Change) -> Reason | None:
         match change.kind:
@@ -100,6 +111,8 @@ class Changing(Membership):
                 return (RolesSet(change.organisation, change.setting),)
             case ChangeKind.SET_THRESHOLD:
                 return (ThresholdSet(change.setting),)
+            case ChangeKind.NAME_SUCCESSOR:
+                return (SuccessorNamed(change.organisation, change.setting),)
             case ChangeKind.ADMIT_LIFECYCLE:
                 return (LifecycleAdmitted(len(self.tables) + 1, change.profile, 0, bytes(32), ()),)
             case _:
@@ -119,6 +132,8 @@ class Changing(Membership):
             case RolesSet():
                 member = self.organisations[event.organisation]
                 self.organisations[member.number] = replace(member, roles=event.roles)
+            case SuccessorNamed():
+                self.successors[event.organisation] = event.successor
             case ThresholdSet():
                 self.threshold = event.threshold
                 self.epoch += 1

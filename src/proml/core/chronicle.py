@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from proml.core.artefact import Artefact
 from proml.core.digest import ZERO
-from proml.core.event import Acted, Anchored, Input, LifecycleAdmitted, Placed, Registered, Step
+from proml.core.event import Acted, Anchored, Input, LifecycleAdmitted, Placed, Registered, Step, spoken_of
 from proml.core.history import SharedHistory
 
 
@@ -96,7 +96,7 @@ class Chronicle:
         )
         self.histories.setdefault(step.artefact, []).append(transition)
         self._records[step.record] = transition
-        if step.subject != ZERO:
+        if spoken_of(step) != ZERO:
             self._subjects.setdefault(step.subject, []).append(transition)
         for entry in step.inputs:
             self._uses.setdefault(entry.artefact, []).append(

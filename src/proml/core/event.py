@@ -118,6 +118,14 @@ class RolesSet:
 
 
 @dataclass(frozen=True, slots=True)
+class SuccessorNamed:
+    """A member stands in, as a custodian, for an organisation that is no longer one."""
+
+    organisation: int
+    successor: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeyAdded:
     """A key belongs to an organisation from this block on; `expires` is a block, 0 for never."""
 
@@ -230,6 +238,7 @@ Event = (
     | GovernanceSet
     | Decision
     | RolesSet
+    | SuccessorNamed
     | KeyAdded
     | KeyRevoked
     | LifecycleAdmitted
@@ -266,6 +275,15 @@ class Placed:
     block: Block
     transaction: bytes
     index: int
+
+
+def spoken_of(step: Step) -> bytes:
+    """The subject of a step where it stands for bytes; zero where there is none, or where it is a number.
+
+    A number (below 2**32) is the organisation that custody is offered to. That a digest should look
+    like one is as likely as guessing 224 bits.
+    """
+    return ZERO if not any(step.subject[:28]) else step.subject
 
 
 def approvals_of(step: Step) -> tuple[Approval, ...]:

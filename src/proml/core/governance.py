@@ -27,6 +27,7 @@ from proml.core.event import (
     ProposalExecuted,
     ProposalMade,
     RolesSet,
+    SuccessorNamed,
     ThresholdSet,
     VoteCast,
 )
@@ -243,10 +244,12 @@ class Governed(Changing):
         self.pace = event
         return None
 
-    def _accept_governance(self, event: Decision | RolesSet | LifecycleAdmitted, block: int) -> str | None:
+    def _accept_governance(
+        self, event: Decision | RolesSet | SuccessorNamed | LifecycleAdmitted, block: int
+    ) -> str | None:
         match event:
-            case RolesSet():
-                return "roles are set by vote only"
+            case RolesSet() | SuccessorNamed():
+                return "roles and successors are set by vote only"
             case LifecycleAdmitted():
                 return self._accept_lifecycle(event, block)
             case _:

@@ -9,7 +9,7 @@ a state machine test drives both side by side):
 4.  The step expects exactly the next sequence.
 5.  The lifecycle has a rule for this action in the present state.
 6.  The organisation holds one of the rule's roles; the key has scope `approve` if the rule asks.
-7.  Custodian-only rules: the organisation is the custodian.
+7.  Custodian-only rules: the organisation is the custodian, or stands in for one that went.
 8.  Separation of duties: the organisation performed none of the duties the rule names.
 9.  The record commitment is not zero; the subject is not zero if the rule asks.
 10. Enough inputs; each exists, at a sequence it reached, usable if the rule asks; one is of the
@@ -20,7 +20,11 @@ a state machine test drives both side by side):
 Example: a run that is finished (usable from 2) may be the input (run, 2) of a model's `propose`;
 after the run's `recall` the same input is refused, as INPUT_UNUSABLE.
 
-Rules 1 and 2, and the keys themselves, are in membership.py; how members decide is in governance.py.
+Where the lifecycle has no rule and the action is one that every lifecycle has alike (custody.py), its own
+checks take the place of 6 to 11.
+
+Rules 1 and 2, and the keys themselves, are in membership.py; rules 3 to 11 in steps.py; how members decide
+is in governance.py.
 
 The same code verifies: `SharedHistory.accept` makes an emitted event again from its own words and
 compares. Nothing is written before the last check, so a refusal changes nothing.
@@ -31,10 +35,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from proml.core.artefact import Artefact, artefact_id, unregistered
 from proml.core.call import AnchorCall, ApproveCall, Call, Founder, StepCall
 from proml.core.changes import MAX_TABLES
-from proml.core.consortium import ALL_SCOPES, SCOPES, Actor
+from proml.core.consortium import ALL_SCOPES, Actor
 from proml.core.digest import ZERO
 from proml.core.event import (
     Acted,
@@ -53,30 +56,23 @@ from proml.core.event import (
     ThresholdSet,
     approvals_of,
     next_anchor_head,
-    next_head,
 )
-from proml.core.governance import Governed
-from proml.core.lifecycle import MAX_APPROVALS, MAX_INPUTS, Rule, Table
+from proml.core.lifecycle import MAX_APPROVALS, MAX_INPUTS, Table
 from proml.core.membership import MAX_FOUNDERS
 from proml.core.proposal import Governance
 from proml.core.refusal import Reason
+from proml.core.steps import Stepped
 
 
 @dataclass(slots=True)
-class SharedHistory(Governed):
+class SharedHistory(Stepped):
     """Everything the contracts hold, as plain values.
 
     Attributes:
-        artefacts: by id, 32 bytes.
-        approved: approvals given: artefact, action, sequence, subject, actor, record.
-        performed: duties (bit d) an organisation performed on an artefact that another performed first.
         anchor_heads: head of an organisation's chain of anchors, by its number.
         latest: the highest block an event was accepted from.
     """
 
-    artefacts: dict[bytes, Artefact] = field(default_factory=dict)
-    approved: set[tuple[bytes, int, int, bytes, Actor, bytes]] = field(default_factory=set)
-    performed: dict[tuple[bytes, int], int] = field(default_factory=dict)
     anchor_heads: dict[int, bytes] = field(default_factory=dict)
     latest: int = field(default=0, compare=False)
 
@@ -130,28 +126,6 @@ class SharedHistory(Governed):
         self.approved.add(_given(event))
         return event
 
-    def _approval_refusal(self, actor: Actor, asked: ApproveCall) -> Reason | None:
-        present = self.artefacts.get(asked.artefact)
-        if present is None:
-            return Reason.UNKNOWN_ARTEFACT
-        if asked.sequence != present.sequence + 1:
-            return Reason.WRONG_SEQUENCE
-        rule = self.tables[present.lifecycle].rule(present.state, asked.action)
-        if rule is None:
-            return Reason.NO_TRANSITION
-        if not rule.approvals:
-            return Reason.APPROVAL_NOT_ASKED
-        if not self.organisations[actor.organisation].roles & rule.approver_roles:
-            return Reason.ROLE_MISSING
-        if rule.approver_differs & self.duties(present, actor.organisation):
-            return Reason.DUTY_CONFLICT
-        if asked.record == ZERO:
-            return Reason.RECORD_MISSING
-        if rule.subject and asked.subject == ZERO:
-            return Reason.SUBJECT_MISSING
-        given = (asked.artefact, asked.action, asked.sequence, asked.subject, actor, asked.record)
-        return Reason.APPROVED_ALREADY if given in self.approved else None
-
     def anchor(self, call: Call, asked: AnchorCall) -> Reason | Anchored:
         """One anchor call."""
         organisation = self.scoped(call, "record")
@@ -184,106 +158,13 @@ class SharedHistory(Governed):
             for item, (name, outcome) in enumerate(outcomes)
         ]
 
-    def id_of(self, call: Call, asked: StepCall) -> bytes:
-        """The id a step speaks of; for a registration the one it would create."""
-        if not asked.lifecycle:
-            return asked.artefact
-        return artefact_id(self.chain_id, self.contract, call.key, asked.artefact)
-
     def _step(self, call: Call, artefact: bytes, asked: StepCall) -> Reason | Step:
         """Rules 3 to 10 for a key that may record, then the step itself."""
-        judged = self._judge(call, artefact, asked)
-        if isinstance(judged, Reason):
-            return judged
-        present, rule, event = judged
-        self._move(present, rule, event)
-        return event
-
-    def _judge(self, call: Call, artefact: bytes, asked: StepCall) -> Reason | tuple[Artefact, Rule, Step]:
-        actor = Actor(self.keys[call.key].organisation, call.key)
-        present = self.artefacts.get(artefact)
-        if asked.lifecycle:
-            if present is not None:
-                return Reason.EXISTS
-            present = unregistered(artefact, asked.lifecycle, actor.organisation)
-        elif present is None:
-            return Reason.UNKNOWN_ARTEFACT
-        if asked.sequence != present.sequence + 1:
-            return Reason.WRONG_SEQUENCE
-        table = self.tables.get(present.lifecycle)
-        rule = table.rule(present.state, asked.action) if table else None
-        if rule is None:
-            return Reason.NO_TRANSITION
-        refusal = (
-            self._actor_refusal(present, rule, actor)
-            or self._content_refusal(rule, asked)
-            or self._approvals_refusal(rule, asked, artefact)
-        )
-        return refusal or (present, rule, asked.event(artefact, actor, rule.following))
-
-    def _actor_refusal(self, present: Artefact, rule: Rule, actor: Actor) -> Reason | None:
-        """Rules 6 to 8."""
-        organisation = actor.organisation
-        if not self.organisations[organisation].roles & rule.roles:
-            return Reason.ROLE_MISSING
-        if rule.approve and not self.keys[actor.key].scope & SCOPES["approve"]:
-            return Reason.SCOPE_MISSING
-        if present.state == 0:
-            return None
-        if rule.custodian and present.custodian != organisation:
-            return Reason.NOT_CUSTODIAN
-        if rule.differs & self.duties(present, organisation):
-            return Reason.DUTY_CONFLICT
-        return None
-
-    def duties(self, artefact: Artefact, organisation: int) -> int:
-        """What an organisation did on an artefact: bit 0 created it, bit d performed duty d."""
-        mask = 1 if artefact.creator == organisation else 0
-        for duty, performer in enumerate(artefact.performers, start=1):
-            if performer == organisation:
-                mask |= 1 << duty
-        return mask | self.performed.get((artefact.id, organisation), 0)
-
-    def _content_refusal(self, rule: Rule, asked: StepCall) -> Reason | None:
-        """Rules 9 and 10."""
-        if asked.record == ZERO:
-            return Reason.RECORD_MISSING
-        if rule.subject and asked.subject == ZERO:
-            return Reason.SUBJECT_MISSING
-        if len(asked.inputs) < rule.least_inputs:
-            return Reason.INPUTS_MISSING
-        of_kind = rule.input_kind == 0
-        for entry in asked.inputs:
-            other = self.artefacts.get(entry.artefact)
-            if other is None:
-                return Reason.INPUT_UNKNOWN
-            if not 1 <= entry.sequence <= other.sequence:
-                return Reason.INPUT_AHEAD
-            if rule.inputs_usable and (other.usable_from == 0 or entry.sequence < other.usable_from):
-                return Reason.INPUT_UNUSABLE
-            of_kind = of_kind or self.tables[other.lifecycle].kind == rule.input_kind
-        return None if of_kind else Reason.INPUT_KIND
-
-    def _approvals_refusal(self, rule: Rule, asked: StepCall, artefact: bytes) -> Reason | None:
-        """Rule 11."""
-        last = 0
-        for approval in asked.approvals:
-            actor = approval.actor
-            given = (artefact, asked.action, asked.sequence, asked.subject, actor, approval.record)
-            if actor.organisation <= last or given not in self.approved:
-                return Reason.APPROVAL_INVALID
-            last = actor.organisation
-            giver = self.organisations[actor.organisation]
-            if self.keys[actor.key].revoked or giver.removed or not giver.roles & rule.approver_roles:
-                return Reason.APPROVAL_INVALID
-        return Reason.APPROVALS_MISSING if len(asked.approvals) < rule.approvals else None
-
-    def _move(self, present: Artefact, rule: Rule, event: Step) -> None:
-        organisation = event.actor.organisation
-        if rule.duty and present.performers[rule.duty - 1] not in (0, organisation):
-            at = (present.id, organisation)
-            self.performed[at] = self.performed.get(at, 0) | 1 << rule.duty
-        self.artefacts[present.id] = present.moved(rule, organisation, next_head(present.head, event))
+        move = self._judge(call, artefact, asked)
+        if isinstance(move, Reason):
+            return move
+        self._move(move)
+        return move.event
 
     def _anchor(self, actor: Actor, asked: AnchorCall) -> Reason | Anchored:
         if asked.root == ZERO or asked.count == 0:
@@ -350,13 +231,12 @@ class SharedHistory(Governed):
         lifecycle = event.lifecycle if isinstance(event, Registered) else 0
         content = (event.record, event.subject, event.inputs, approvals_of(event))
         asked = StepCall(event.artefact, lifecycle, event.action, event.sequence, *content)
-        judged = self._judge(call, event.artefact, asked)
-        if isinstance(judged, Reason):
-            return judged.text
-        present, rule, made = judged
-        if made != event:
+        move = self._judge(call, event.artefact, asked)
+        if isinstance(move, Reason):
+            return move.text
+        if move.event != event:
             return "the event does not say what the step did"
-        self._move(present, rule, event)
+        self._move(move)
         return None
 
     def _accept_approval(self, event: Approved, block: int) -> str | None:
@@ -383,7 +263,7 @@ class SharedHistory(Governed):
     def is_untouched(self) -> bool:
         """Whether nothing was done yet that only calls can do."""
         # Not `super()`: a dataclass with slots is another class than its body was written in.
-        return not (self.artefacts or self.anchor_heads) and Governed.is_untouched(self)
+        return not (self.artefacts or self.anchor_heads) and Stepped.is_untouched(self)
 
 
 def _given(event: Approved) -> tuple[bytes, int, int, bytes, Actor, bytes]:

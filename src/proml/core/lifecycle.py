@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from types import MappingProxyType
 
 from proml.core.consortium import role_names
@@ -16,7 +17,7 @@ from proml.errors import LifecycleInvalid, UsageProblem
 
 NONE = "none"
 MAX_STATES = 64
-# Numbers above are kept for steps that every lifecycle has alike: custody, disputes.
+# Numbers above are those of `Alike`.
 MAX_ACTIONS = 239
 MAX_RULES = 128
 MAX_DUTIES = 6
@@ -28,6 +29,23 @@ _FLAGS = {"custodian": 4, "subject": 8, "approve": 16, "recall": 32}
 # What states and actions are called where only the ledger's numbers are known.
 _STATE_NUMBERS = tuple(f"state-{number}" for number in range(MAX_STATES))
 _ACTION_NUMBERS = tuple(f"action-{number}" for number in range(1, MAX_ACTIONS + 1))
+
+
+class Alike(IntEnum):
+    """A step that every lifecycle has alike (custody.py), by its action number.
+
+    No lifecycle gives one of these names, in small letters, to an action of its own.
+    """
+
+    OFFER_CUSTODY = 240
+    ACCEPT_CUSTODY = 241
+    CONTEST = 242
+    ANSWER = 243
+    SETTLE = 244
+
+
+_ALIKE_NAMES = {step.value: step.name.lower() for step in Alike}
+ALIKE_NUMBERS = {name: number for number, name in _ALIKE_NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,15 +223,19 @@ class Lifecycle:
         return self.states[number] if number < len(self.states) else f"state-{number}"
 
     def action_name(self, number: int) -> str:
-        """Name of an action, or `action-N`."""
-        return self.actions[number - 1] if 0 < number <= len(self.actions) else f"action-{number}"
+        """Name of an action, those of `Alike` among them, or `action-N`."""
+        if 0 < number <= len(self.actions):
+            return self.actions[number - 1]
+        return _ALIKE_NAMES.get(number, f"action-{number}")
 
     def action_number(self, name: str) -> int:
-        """Number of an action.
+        """Number of an action, those of `Alike` among them.
 
         Raises:
             UsageProblem: when the lifecycle has no such action; the hint lists those it has.
         """
+        if name in ALIKE_NUMBERS:
+            return ALIKE_NUMBERS[name]
         if name not in self.actions:
             raise UsageProblem(
                 f"a {self.kind} has no action {name!r}", f"its actions are {', '.join(self.actions)}"

@@ -16,6 +16,7 @@ from proml.core.consortium import role_mask
 from proml.core.digest import sha256
 from proml.core.document import canonical, is_of_type, parse
 from proml.core.lifecycle import (
+    ALIKE_NUMBERS,
     MAX_ACTIONS,
     MAX_APPROVALS,
     MAX_DUTIES,
@@ -114,6 +115,10 @@ def examine(file: Mapping[str, Any]) -> Examined:
         _names(reading, file, "duties", MAX_DUTIES),
         masks["usable"],
     )
+    for number, action in enumerate(names.actions):
+        if action in ALIKE_NUMBERS:
+            text = f"every lifecycle has an action {action!r} already"
+            reading.wrong(("actions", number), text, "give this one another name")
     if CREATOR in names.duties:
         place = ("duties", names.duties.index(CREATOR))
         reading.wrong(place, f"a duty cannot be called {CREATOR!r}", "that name is reserved for 'differs'")

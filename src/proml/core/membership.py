@@ -40,6 +40,11 @@ class Membership:
         """How many organisations are members now."""
         return sum(not organisation.removed for organisation in self.organisations.values())
 
+    def is_member(self, organisation: int) -> bool:
+        """Whether an organisation of that number is a member now."""
+        known = self.organisations.get(organisation)
+        return known is not None and not known.removed
+
     def standing(self, call: Call) -> Reason | Organisation:
         """Rule 1: the organisation the calling key may act for in that block, or why it may not."""
         key = self.keys.get(call.key)

@@ -24,6 +24,7 @@ class ChangeKind(IntEnum):
     SET_THRESHOLD = 4
     ADMIT_LIFECYCLE = 5
     RECOVER_KEY = 6
+    NAME_SUCCESSOR = 7
 
 
 # Kinds that concern a member, and kinds that bring a new key.
@@ -54,8 +55,9 @@ class Change:
 
     Attributes:
         kind: a ChangeKind; a plain number where somebody asks for nonsense.
-        organisation: whom it concerns (REMOVE, SET_ROLES, RECOVER_KEY).
-        setting: a role mask (ADMIT, SET_ROLES) or a threshold (SET_THRESHOLD).
+        organisation: whom it concerns (REMOVE, SET_ROLES, RECOVER_KEY); who went (NAME_SUCCESSOR).
+        setting: a role mask (ADMIT, SET_ROLES), a threshold (SET_THRESHOLD), or the member that stands in
+            for who went (NAME_SUCCESSOR).
         key: the new key, 20 bytes (ADMIT, RECOVER_KEY).
         profile: commitment to the profile (ADMIT) or id of the lifecycle (ADMIT_LIFECYCLE), 32 bytes.
     """

@@ -41,7 +41,7 @@ class Due:
     Attributes:
         source: the recalled artefact.
         artefact: the tainted one.
-        organisation: number of the present custodian of the tainted one.
+        organisation: number of the present custodian of the tainted one, or of who stands in for it.
         root: what it has to anchor, 32 bytes.
         given: where it did; None while it has not.
     """
@@ -83,6 +83,7 @@ def due(chronicle: Chronicle, source: bytes, artefact: bytes) -> Due | None:
     recall = chronicle.recall_of(source)
     if recall is None or chronicle.is_recalled(artefact):
         return None
-    custodian = chronicle.shared.artefacts[artefact].custodian
+    kept = chronicle.shared.artefacts[artefact].custodian
+    custodian = chronicle.shared.successors.get(kept, kept)
     root = acknowledgement(recall.head, artefact)
     return Due(source, artefact, custodian, root, chronicle.anchor(root, custodian))

@@ -49,6 +49,12 @@ class Reason(IntEnum):
     TOO_FEW_MEMBERS = 49
     NOT_YOUR_PROPOSAL = 50
     LIFECYCLE_INVALID = 51
+    STILL_A_MEMBER = 52
+    NOT_OFFERED = 60
+    DISPUTED_ALREADY = 61
+    NOT_DISPUTED = 62
+    NOT_YOUR_DISPUTE = 63
+    INPUTS_NOT_ASKED = 64
 
     @property
     def text(self) -> str:
@@ -148,4 +154,19 @@ _TEXTS = {
         "the lifecycle is not one that can be admitted, or was admitted before",
         "check the lifecycle's file and its id",
     ),
+    Reason.STILL_A_MEMBER: (
+        "the organisation is still a member",
+        "only one that went can have a successor; a member offers custody itself",
+    ),
+    Reason.NOT_OFFERED: (
+        "custody was not offered to this organisation",
+        "ask the custodian to offer it",
+    ),
+    Reason.DISPUTED_ALREADY: ("somebody contests it already", "wait until that is settled"),
+    Reason.NOT_DISPUTED: ("nobody contests it", "there is nothing to answer or to settle"),
+    Reason.NOT_YOUR_DISPUTE: (
+        "another organisation contests it",
+        "whoever contested it settles, or an auditor that is not its custodian",
+    ),
+    Reason.INPUTS_NOT_ASKED: ("this action derives from nothing", "name no inputs"),
 }

@@ -97,4 +97,6 @@ def in_words(change: Change, papers: Papers, name: Name) -> str:
             lifecycle = papers.lifecycle(change)
             kind = f" of the kind {lifecycle.kind}" if lifecycle else ""
             return f"admit the lifecycle {hexed(change.profile)}{kind}"
+        case ChangeKind.NAME_SUCCESSOR:
+            return f"let {name(change.setting)} stand in as the custodian for {name(change.organisation)}"
     return f"give {name(change.organisation)} the new key {key}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from proml.core.chronicle import Chronicle, Transition
 from proml.core.digest import ZERO, hexed
-from proml.core.event import Acted, Placed, Registered, Step
+from proml.core.event import Acted, Placed, Registered, Step, spoken_of
 from proml.core.lifecycle import Lifecycle
 from proml.core.verdict import INPUTS, OBSERVATIONS, Finding
 from proml.verify.grounds import Grounds
@@ -126,7 +126,7 @@ class Inquiry:
         """The newest step up to `sequence` that names bytes, None when there is none."""
         named = self._with_subject.get(artefact)
         if named is None:
-            named = [step for step in self.transitions(artefact) if step.step.subject != ZERO]
+            named = [step for step in self.transitions(artefact) if spoken_of(step.step) != ZERO]
             self._with_subject[artefact] = named
         upto = len(named) if sequence is None else bisect_right(named, sequence, key=_sequence)
         return named[upto - 1] if upto else None
@@ -134,7 +134,7 @@ class Inquiry:
 
 def subject_step(history: Sequence[Transition]) -> Transition | None:
     """The newest step of a history that names bytes."""
-    return next((each for each in reversed(history) if each.step.subject != ZERO), None)
+    return next((each for each in reversed(history) if spoken_of(each.step) != ZERO), None)
 
 
 def _sequence(transition: Transition) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from proml.core.chronicle import Transition
 from proml.core.digest import ZERO
+from proml.core.event import spoken_of
 from proml.core.lifecycle import Lifecycle
 from proml.core.lineage import MAX_ARTEFACTS, lineage
 from proml.core.verdict import (
@@ -64,7 +65,7 @@ def judge(grounds: Grounds, records: Records, lifecycles: Sequence[Lifecycle], t
     for transition in history:
         kept = _check_step(inquiry, transition)  # 2, 6, 9
         match = None
-        if aim.digest is not None and transition.step.subject != ZERO:
+        if aim.digest is not None and spoken_of(transition.step) != ZERO:
             match = matches[transition.sequence] = names_bytes(transition.step.subject, kept, aim.digest)
             if says_the_same(kept, aim.content):
                 alike.add(transition.sequence)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from proml.core.chronicle import Transition
 from proml.core.digest import ZERO, unhexed
-from proml.core.event import Acted, Anchored, Approved, Placed, Refused, Registered
+from proml.core.event import Acted, Anchored, Approved, Placed, Refused, Registered, spoken_of
 from proml.core.lifecycle import Lifecycle
 from proml.core.patricia import StateProof
 from proml.core.proof import ObservationBatch, Proof
@@ -128,7 +128,7 @@ def _records(
 
 
 def _shown(transition: Transition, sealed: SealedRecord, names: Sequence[str]) -> Shown:
-    subject = transition.step.subject
+    subject = spoken_of(transition.step)
     private = "subject" in names and subject != ZERO
     digest = sealed.record.get("subject", {}).get("sha256")
     salt = subject_salt(sealed.key) if private and digest is not None and unhexed(digest) != subject else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from proml.core.chronicle import Transition
 from proml.core.digest import ZERO, hexed, unhexed
-from proml.core.event import Anchored, Input, Step
+from proml.core.event import Anchored, Input, Step, spoken_of
 from proml.core.lifecycle import Lifecycle
 from proml.core.verdict import BYTES, INPUTS, OBSERVATIONS, RECORDS
 from proml.errors import NotFound, StorageProblem
@@ -67,7 +67,7 @@ def check_record(inquiry: Inquiry, transition: Transition) -> KeptRecord | None:
         inquiry.missing(RECORDS, text, artefact, step)
     for text in _disagreements(step, kept, inquiry.lifecycle_of(artefact)):
         inquiry.wrong(RECORDS, f"has a record that {text}", artefact, step)
-    if step.subject != ZERO and "subject" not in kept.hidden and kept.opens(step.subject) is None:
+    if spoken_of(step) != ZERO and "subject" not in kept.hidden and kept.opens(step.subject) is None:
         inquiry.missing(RECORDS, "has a private subject whose salt is not shown", artefact, step)
     return kept
 
@@ -85,7 +85,7 @@ def _disagreements(step: Step, kept: KeptRecord, lifecycle: Lifecycle | None) ->
         yield f"says that organisation {actor['organisation']} acted, by key {actor['key']}"
     if "inputs" not in kept.hidden and _registered_inputs(kept) != step.inputs:
         yield "names other inputs than the ledger"
-    if step.subject == ZERO:
+    if spoken_of(step) == ZERO:
         if "subject" in kept.fields:
             yield "names bytes, where the ledger names none"
     elif kept.opens(step.subject) is False:

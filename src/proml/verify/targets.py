@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from proml.core.chronicle import Transition
 from proml.core.content import Content
 from proml.core.digest import ZERO, hexed
+from proml.core.event import spoken_of
 from proml.core.verdict import Twin
 from proml.errors import NotFound
 from proml.verify.grounds import Grounds
@@ -145,7 +146,7 @@ def _private(grounds: Grounds, records: Records, digest: bytes) -> Iterator[byte
     """Artefacts of which some step names these bytes in a record that is to be had; reads every record."""
     for transition in _all_steps(grounds):
         step = transition.step
-        if step.subject != ZERO:
+        if spoken_of(step) != ZERO:
             kept = kept_or_none(records, step.record)
             if kept is not None and names_bytes(step.subject, kept, digest):
                 yield step.artefact

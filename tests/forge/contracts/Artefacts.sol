@@ -146,6 +146,19 @@ uint256 constant NOT_A_MEMBER = 48;
 uint256 constant TOO_FEW_MEMBERS = 49;
 uint256 constant NOT_YOUR_PROPOSAL = 50;
 uint256 constant LIFECYCLE_INVALID = 51;
+uint256 constant STILL_A_MEMBER = 52;
+uint256 constant NOT_OFFERED = 60;
+uint256 constant DISPUTED_ALREADY = 61;
+uint256 constant NOT_DISPUTED = 62;
+uint256 constant NOT_YOUR_DISPUTE = 63;
+uint256 constant INPUTS_NOT_ASKED = 64;
+
+// Actions that every lifecycle has alike.
+uint256 constant OFFER_CUSTODY = 240;
+uint256 constant ACCEPT_CUSTODY = 241;
+uint256 constant CONTEST = 242;
+uint256 constant ANSWER = 243;
+uint256 constant SETTLE = 244;
 
 // Which part of a word: `size` bits from bit `first`.
 function part(uint256 word, uint256 first, uint256 size) pure returns (uint256) {

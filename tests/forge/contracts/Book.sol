@@ -28,6 +28,8 @@ abstract contract Book {
         uint256 votes;
         uint256 newest;
         uint256 approved;
+        uint256 disputes;
+        uint256 successors;
     }
 
     Layout internal where;

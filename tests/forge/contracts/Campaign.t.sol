@@ -6,7 +6,7 @@ import "./MemberPlays.sol";
 // Long random stories about the shipped contract. Every call is compared with the rules and watched by the
 // witness, in the call itself; what forge asks afterwards is only whether the consortium still stands.
 contract Player is MemberPlays {
-    bytes32[12] private counted = [
+    bytes32[13] private counted = [
         REGISTERED,
         ACTED,
         ACTED_APPROVED,
@@ -18,7 +18,8 @@ contract Player is MemberPlays {
         VOTE_CAST,
         PROPOSAL_EXECUTED,
         keccak256("ProposalCancelled(uint256,uint256)"),
-        ORGANISATION_REMOVED_EVENT
+        ORGANISATION_REMOVED_EVENT,
+        keccak256("SuccessorNamed(uint256,uint256)")
     ];
 
     constructor(string memory founding) {

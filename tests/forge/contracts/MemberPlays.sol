@@ -170,10 +170,17 @@ abstract contract MemberPlays is StepPlays {
 
     function someChange() private returns (Change memory c) {
         uint256 organisation = 1 + draw(total(where.organisationCount));
-        c.kind = 1 + draw(6);
+        c.kind = 1 + draw(7);
         if (c.kind == REMOVE && draw(6) != 0) c.kind = ADMIT;
         if (c.kind == REMOVE || c.kind == SET_ROLES || c.kind == RECOVER) c.organisation = organisation;
         if (c.kind == REMOVE && organisation == 1) c.organisation = 5;
+        if (c.kind == NAME_SUCCESSOR) {
+            c.setting = 1 + draw(total(where.organisationCount));
+            for (uint256 tries = 0; tries < 12 && isMember(organisation); tries++) {
+                organisation = 1 + draw(total(where.organisationCount));
+            }
+            c.organisation = organisation;
+        }
         if (c.kind == ADMIT || c.kind == RECOVER) c.key = pool[freshKey()];
         if (c.kind == ADMIT || c.kind == SET_ROLES) c.setting = draw(3) == 0 ? draw(2 ** 64) : 2 ** 64 - 1;
         if (c.kind == SET_ROLES && draw(8) == 0) c.setting = 0;
@@ -182,7 +189,7 @@ abstract contract MemberPlays is StepPlays {
         if (c.kind == ADMIT_LIFECYCLE) c.profile = someTable();
         uint256 wrong = draw(80);
         if (wrong == 0) c.kind = 0;
-        else if (wrong == 1) c.kind = 7 + draw(300);
+        else if (wrong == 1) c.kind = 8 + draw(300);
         else if (wrong == 2) c.organisation = draw(2) == 0 ? 99 : 2 ** 16 + 1;
         else if (wrong == 3) c.setting = 2 ** 64;
         else if (wrong == 4) c.setting = total(where.memberCount) + 1;

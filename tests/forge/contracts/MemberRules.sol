@@ -16,6 +16,7 @@ abstract contract MemberRules is StepRules {
     event ProposalCancelled(uint256 indexed number, uint256 indexed actor);
     event OrganisationRemoved(uint256 indexed organisation, uint256 indexed actor);
     event RolesSet(uint256 indexed organisation, uint256 roles);
+    event SuccessorNamed(uint256 indexed organisation, uint256 indexed successor);
     event LifecycleAdmitted(uint256 indexed number, bytes32 indexed lifecycle, uint256 properties, bytes32 document, uint256[] rules);
 
     uint256 internal constant ADMIT = 1;
@@ -24,6 +25,7 @@ abstract contract MemberRules is StepRules {
     uint256 internal constant SET_THRESHOLD = 4;
     uint256 internal constant ADMIT_LIFECYCLE = 5;
     uint256 internal constant RECOVER = 6;
+    uint256 internal constant NAME_SUCCESSOR = 7;
 
     // --- founding ------------------------------------------------------------------------------------
 
@@ -175,6 +177,9 @@ abstract contract MemberRules is StepRules {
             put(bytes32(where.threshold), change.setting);
             raiseEpoch();
             emit ThresholdSet(change.setting);
+        } else if (change.kind == NAME_SUCCESSOR) {
+            put(place(where.successors, change.organisation), change.setting);
+            emit SuccessorNamed(change.organisation, change.setting);
         } else {
             giveKey(change.organisation, change.key, 7, 0);
         }
@@ -235,7 +240,12 @@ abstract contract MemberRules is StepRules {
 
     // Why a change cannot be made as things stand, or 0.
     function objection(Change memory c) internal view returns (uint256) {
-        if (c.kind == 0 || c.kind > 6) return OUT_OF_RANGE;
+        if (c.kind == 0 || c.kind > 7) return OUT_OF_RANGE;
+        if (c.kind == NAME_SUCCESSOR) {
+            if (isMember(c.organisation)) return STILL_A_MEMBER;
+            if (organisationOf(c.organisation) == 0 || !isMember(c.setting)) return NOT_A_MEMBER;
+            return c.key != address(0) || c.profile != 0 ? OUT_OF_RANGE : 0;
+        }
         bool concerning = c.kind == REMOVE || c.kind == SET_ROLES || c.kind == RECOVER;
         bool keyed = c.kind == ADMIT || c.kind == RECOVER;
         if (concerning && !isMember(c.organisation)) return NOT_A_MEMBER;

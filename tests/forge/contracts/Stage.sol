@@ -24,7 +24,7 @@ abstract contract Stage is MemberRules, Witness {
     uint256 private random;
     bytes32 private code;
     // How often each thing happened: reasons by their number, events and calls by their name.
-    uint256[64] internal refusals;
+    uint256[128] internal refusals;
     mapping(bytes32 => uint256) internal happened;
     bool private done;
     bytes private answer;
@@ -99,7 +99,7 @@ abstract contract Stage is MemberRules, Witness {
             require(seen < expected && digests[seen] == keccak256(abi.encode(logs[i].topics, logs[i].data)), "events: the contract emitted what the rules do not say");
             seen++;
             happened[logs[i].topics[0]]++;
-            if (logs[i].topics[0] == REFUSED) refusals[part(abi.decode(logs[i].data, (Refusal)).reason, 0, 6)]++;
+            if (logs[i].topics[0] == REFUSED) refusals[part(abi.decode(logs[i].data, (Refusal)).reason, 0, 7)]++;
             witness(logs[i], caller);
         }
         require(seen == expected, "events: the contract did not emit what the rules say");

@@ -194,6 +194,7 @@ abstract contract StepPlays is Stage {
 
     function continuation(address caller) private returns (Asked memory asked) {
         if (ids.length == 0) return beginning(caller);
+        if (draw(5) == 0) return alike(caller);
         (bytes32 id, uint8 action) = approvedStep();
         for (uint256 tries = 0; tries < 6 && !fits(caller, ruleNow(id, action)); tries++) {
             id = recent();
@@ -203,6 +204,24 @@ abstract contract StepPlays is Stage {
         uint256 rule = ruleNow(id, action);
         if (rule != 0) asked.inputs = inputsFor(rule);
         if (part(rule, 72, 8) != 0) rely(asked);
+        spoil(asked);
+    }
+
+    // One of the steps that every lifecycle has, mostly one that is due.
+    function alike(address caller) private returns (Asked memory asked) {
+        uint256 own = part(keyWord(caller), 0, 16);
+        bytes32 id = recent();
+        for (uint256 tries = 0; tries < 4 && part(artefactWord(id), 120, 16) != own; tries++) id = recent();
+        uint256 word = artefactWord(id);
+        uint256 action = OFFER_CUSTODY + draw(5);
+        if (often()) {
+            if (part(word, 120, 16) == own && draw(2) == 0) action = ACCEPT_CUSTODY;
+            else if (part(word, 254, 1) == 0) action = draw(2) == 0 ? OFFER_CUSTODY : CONTEST;
+            else action = ANSWER + draw(2);
+        }
+        bytes32 subject = drawDigest();
+        if (action == OFFER_CUSTODY && often()) subject = bytes32(draw(total(where.organisationCount) + 1));
+        asked.step = Step(id, 0, uint8(action), part(word, 24, 40) + 1, drawDigest(), subject, 0);
         spoil(asked);
     }
 

@@ -71,6 +71,7 @@ abstract contract StepRules is Book {
         (uint256 reason, uint256 rule) = judge(actor, id, asked);
         if (reason != 0) return reason;
         uint256 word = artefactWord(id);
+        if (rule == 0) return takeAlike(actor, id, word, asked);
         bool isNew = word == 0;
         uint256 lifecycle = isNew ? asked.step.lifecycle : part(word, 8, 16);
         bytes32 head = isNew ? id : bytes32(get(place(where.heads, uint256(id))));
@@ -115,7 +116,8 @@ abstract contract StepRules is Book {
         }
         if (asked.step.sequence != part(word, 24, 40) + 1) return (WRONG_SEQUENCE, 0);
         uint256 rule = ruleWord(lifecycle, part(word, 0, 8), asked.step.action);
-        if (rule == 0) return (NO_TRANSITION, 0);
+        bool alike = asked.step.action >= OFFER_CUSTODY && asked.step.action <= SETTLE;
+        if (rule == 0) return (word != 0 && alike ? 0 : NO_TRANSITION, 0);
         uint256 reason = judgeActor(actor, id, word, rule);
         if (reason == 0) reason = judgeContent(asked, rule);
         if (reason == 0) reason = judgeApprovals(id, asked, rule);
@@ -127,9 +129,51 @@ abstract contract StepRules is Book {
         if (actor.roles & part(rule, 88, 64) == 0) return ROLE_MISSING;
         if (flags & 16 != 0 && actor.scope & APPROVE == 0) return SCOPE_MISSING;
         if (word == 0) return 0;
-        if (flags & 4 != 0 && part(word, 104, 16) != actor.organisation) return NOT_CUSTODIAN;
+        if (flags & 4 != 0 && !keeps(word, actor.organisation)) return NOT_CUSTODIAN;
         if (part(rule, 64, 8) & duties(id, word, actor.organisation) != 0) return DUTY_CONFLICT;
         return 0;
+    }
+
+    // --- steps that every lifecycle has --------------------------------------------------------------
+
+    // Whether an organisation is the custodian, or stands in for one that went.
+    function keeps(uint256 word, uint256 organisation) internal view returns (bool) {
+        uint256 custodian = part(word, 104, 16);
+        return custodian == organisation || get(place(where.successors, custodian)) == organisation;
+    }
+
+    function takeAlike(Actor memory actor, bytes32 id, uint256 word, Asked memory asked) private returns (uint256) {
+        Step memory s = asked.step;
+        if (s.record == 0) return RECORD_MISSING;
+        if (asked.inputs.length != 0) return INPUTS_NOT_ASKED;
+        if (asked.approvals.length != 0) return APPROVAL_INVALID;
+        bytes32 dispute = place(where.disputes, uint256(id));
+        uint256 reason = judgeAlike(actor, word, s, get(dispute));
+        if (reason != 0) return reason;
+        if (s.action == OFFER_CUSTODY) word = with(word, 120, 16, uint256(s.subject));
+        if (s.action == ACCEPT_CUSTODY) word = with(with(word, 104, 16, actor.organisation), 120, 16, 0);
+        if (s.action == CONTEST || s.action == SETTLE) {
+            word = with(word, 254, 1, s.action == CONTEST ? 1 : 0);
+            put(dispute, s.action == CONTEST ? actor.organisation : 0);
+        }
+        put(place(where.artefacts, uint256(id)), with(word, 24, 40, s.sequence));
+        bytes32 head = bytes32(get(place(where.heads, uint256(id))));
+        put(place(where.heads, uint256(id)), uint256(nextHead(head, actor.word, asked)));
+        emitStep(actor.word, id, 0, part(word, 0, 8), false, asked);
+        return 0;
+    }
+
+    function judgeAlike(Actor memory actor, uint256 word, Step memory s, uint256 contester) private view returns (uint256) {
+        if (s.action == OFFER_CUSTODY) {
+            if (!keeps(word, actor.organisation)) return NOT_CUSTODIAN;
+            return s.subject == 0 || isMember(uint256(s.subject)) ? 0 : NOT_A_MEMBER;
+        }
+        if (s.action == ACCEPT_CUSTODY) return part(word, 120, 16) == actor.organisation ? 0 : NOT_OFFERED;
+        if (s.action == CONTEST) return contester == 0 ? 0 : DISPUTED_ALREADY;
+        if (contester == 0) return NOT_DISPUTED;
+        if (s.action == ANSWER) return keeps(word, actor.organisation) ? 0 : NOT_CUSTODIAN;
+        bool referee = part(actor.roles, 5, 1) != 0 && !keeps(word, actor.organisation);
+        return contester == actor.organisation || referee ? 0 : NOT_YOUR_DISPUTE;
     }
 
     function judgeContent(Asked memory asked, uint256 rule) private view returns (uint256) {

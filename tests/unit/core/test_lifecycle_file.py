@@ -102,6 +102,14 @@ def test_names_can_be_asked_for() -> None:
     assert "withdraw" in problem.value.hint
 
 
+@pytest.mark.parametrize("name", ["offer_custody", "accept_custody", "contest", "answer", "settle"])
+def test_an_action_that_every_lifecycle_has_is_known_and_no_other_may_be_called_so(name: str) -> None:
+    lifecycle = read(FILE)
+    assert lifecycle.action_name(lifecycle.action_number(name)) == name
+    with pytest.raises(LifecycleInvalid, match=f"every lifecycle has an action '{name}' already"):
+        read(changed(actions=["draft", "review", "publish", "withdraw", name]))
+
+
 def test_the_spelling_of_the_file_does_not_change_its_id() -> None:
     spelt_otherwise = json.dumps(dict(reversed(FILE.items())), indent=4).replace(
         '"version": 1', '"version": 1.0'

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from proml.core.digest import sha256
+from proml.core.digest import hexed, sha256
 from proml.core.event import Acted, Block, KeyAdded, LifecycleAdmitted, Placed, next_head
 from proml.core.verdict import (
     ACTORS,
@@ -12,6 +12,7 @@ from proml.core.verdict import (
     HEAD,
     LEGAL,
     RECALL,
+    RECORDS,
     Conclusion,
     Outcome,
 )
@@ -214,6 +215,27 @@ def test_7_its_own_recall_is_found(world: World) -> None:
     verdict = world.verify(ById(data.artefact))
     assert outcomes(verdict) == {RECALL: "invalid"}
     assert "step 3 (recall) recalled it, by Admin" in verdict.check(RECALL).reason
+
+
+def test_custody_and_a_dispute_are_part_of_a_valid_history(world: World) -> None:
+    data = world.dataset()
+    world.step(ADMIN, data.artefact, "offer_custody", number=DEVELOPER)
+    world.step(DEVELOPER, data.artefact, "accept_custody")
+    world.step(VERIFIER, data.artefact, "contest")
+    world.step(DEVELOPER, data.artefact, "answer")
+    world.step(VERIFIER, data.artefact, "settle")
+    verdict = world.verify(ById(data.artefact))
+    assert verdict.conclusion is Conclusion.VALID
+    assert [deed.action for deed in verdict.deeds][-2:] == ["answer", "settle"]
+
+
+def test_2_a_record_of_an_offer_that_names_bytes_is_found(world: World) -> None:
+    data = world.dataset()
+    named = {"name": "it", "size": 3, "sha256": hexed(sha256(b"it"))}
+    world.step(ADMIN, data.artefact, "offer_custody", number=DEVELOPER, record={"subject": named})
+    assert (
+        "names bytes, where the ledger names none" in world.verify(ById(data.artefact)).check(RECORDS).reason
+    )
 
 
 def test_7_a_recall_two_levels_up_is_found_with_the_way_it_came(world: World) -> None:

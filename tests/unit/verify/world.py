@@ -17,7 +17,7 @@ from proml.contracts.consent import consent_digest
 from proml.core.artefact import artefact_id
 from proml.core.call import AddKeyCall, AnchorCall, BatchCall, Founder, RevokeKeyCall, StepCall
 from proml.core.consortium import role_mask
-from proml.core.digest import ZERO, hexed, sha256, unhexed
+from proml.core.digest import hexed, sha256, unhexed, word
 from proml.core.event import Block, Input, Placed
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Lifecycle
@@ -137,22 +137,26 @@ class World:
         record: Mapping[str, Any] | None = None,
         digests: Mapping[bytes, bytes] | None = None,
         lifecycle: Lifecycle | None = None,
+        number: int = 0,
     ) -> Made:
-        """Register (`what` is a kind) or act (`what` is an id); `record` overrides fields of the record."""
+        """Register (`what` is a kind) or act (`what` is an id); `record` overrides fields of the record.
+
+        `number` is the step's subject where that is not bytes.
+        """
         key = by or self.signers[who]
         self.salts += 1
         salt = sha256(b"salt %d" % self.salts)
         terms, shared = self.ledger.terms, self.shared
         if isinstance(what, str):
             lifecycle, sequence = lifecycle or LIFECYCLES[what], 1
-            number = next(n for n, table in shared.tables.items() if table.id == lifecycle.table.id)
+            table = next(n for n, table in shared.tables.items() if table.id == lifecycle.table.id)
             artefact = artefact_id(terms.chain_id, terms.contract, key.address, salt)
         else:
             standing = shared.artefacts[what]
             lifecycle = next(
                 each for each in self.lifecycles if each.table.id == shared.tables[standing.lifecycle].id
             )
-            number, sequence, artefact = 0, standing.sequence + 1, what
+            table, sequence, artefact = 0, standing.sequence + 1, what
         said = self._record(lifecycle, artefact, action, sequence, who, key.address)
         if subject is not None:
             said["subject"] = {"name": "it", "size": 3, "sha256": hexed(subject)}
@@ -164,12 +168,12 @@ class World:
         sealed = seal(said, record_key)
         self.storage.put(sealed.commitment, sealed.content)
         asked = StepCall(
-            artefact=artefact if not number else salt,
-            lifecycle=number,
+            artefact=artefact if not table else salt,
+            lifecycle=table,
             action=lifecycle.action_number(action),
             sequence=sequence,
             record=sealed.commitment,
-            subject=ZERO
+            subject=word(number)
             if subject is None
             else subject_commitment(record_key, subject)
             if private

@@ -78,6 +78,7 @@ def wording(row: ProposalRow) -> str:
         ChangeKind.SET_ROLES: f"Let {whom} act as {roles}",
         ChangeKind.SET_THRESHOLD: f"Ask for {row.setting} votes from now on",
         ChangeKind.ADMIT_LIFECYCLE: "Admit a lifecycle",
+        ChangeKind.NAME_SUCCESSOR: f"Let organisation {row.setting} stand in as the custodian for {whom}",
         ChangeKind.RECOVER_KEY: f"Give {whom} a new key in place of those it lost",
     }
     named = {kind.name.lower(): sentence for kind, sentence in sentences.items()}

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.server.place import Place
+from tests.server import story
+from tests.server.place import Place, until
 
 MEMORY = Path("/dev/shm")
 
@@ -22,6 +23,17 @@ def place() -> Iterator[Place]:
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         made = Place(Path(folder))
         with made.up():
+            yield made
+
+
+@pytest.fixture(scope="session")
+def told() -> Iterator[Place]:
+    """A node with everything at work, over the history of `story`."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        made = Place(Path(folder))
+        story.record(made)
+        with made.up(duties=True):
+            until(lambda: story.count(made) >= story.ARTEFACTS)
             yield made
 
 

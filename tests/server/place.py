@@ -81,7 +81,7 @@ class Place:
 
     def catch_up(self) -> None:
         """Read everything into the index."""
-        indexer = Indexer(self.me.config.index_url, self.memory)
+        indexer = Indexer(self.me.config.index_url, self.memory, self.me.storage)
         indexer.advance()
         indexer.close()
 

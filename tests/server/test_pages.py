@@ -1,27 +1,19 @@
 """Pages: the same facts for people and for programs, and no word of a record that is more than a word."""
 
 import re
-import tempfile
-from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
-import proml
 from proml.core.digest import hexed, sha256
 from proml.node.pages.shown import STATIC, static_names, version
 from proml.node.server.listening import Listening
-from tests.server.conftest import MEMORY
-from tests.server.place import Place, until
-from tests.unit.export.hostile import HOSTILE
+from tests.server.place import Place
 
 BEHIND_A_PROXY = Listening(port=0, names=("node.example.org",))
 BROWSER = {"accept": "text/html,application/xhtml+xml"}
 PAGES = ("/", "/artefacts", "/runs", "/participants", "/proposals", "/check")
 OF_ONE = ("", "/lineage", "/verdict", "/report")
-# A lone surrogate is refused when it is to be recorded.
-NAMES = [text for text in HOSTILE if text.strip() and "\ud800" not in text and len(text) < 200]
 # Attributes that a page may have; none of them runs anything.
 RUNS = re.compile(r"^(on|style$|formaction$|srcdoc$)")
 
@@ -40,44 +32,6 @@ class Markup(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
-
-
-@pytest.fixture(scope="module")
-def told() -> Iterator[Place]:
-    """A node with some artefacts, a run with metrics, and names that would rather be markup."""
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        place = Place(Path(folder))
-        record(place)
-        with place.up(duties=True):
-            until(lambda: count(place) >= len(NAMES) + 3)
-            yield place
-
-
-def record(place: Place) -> None:
-    root = place.me.config.root
-    (root / "table.csv").write_text("1,2\n")
-    place.me.register(root / "table.csv", "dataset", "measurements")
-    for number, name in enumerate(NAMES):
-        (root / f"{number}.csv").write_text(f"{number}\n")
-        place.me.register(root / f"{number}.csv", "dataset", name)
-    place.me.push()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PROML_PROJECT", str(root))
-        train(root)
-    place.me.push()
-
-
-def train(root: Path) -> None:
-    with proml.track("train", parameters={"depth": 3}) as run:
-        for step in range(5):
-            run.log({"loss": 1 / (step + 1)}, step=step)
-        (root / "model.bin").write_bytes(b"weights")
-        run.produced(root / "model.bin", kind="model", name="net")
-
-
-def count(place: Place) -> int:
-    answer = place.get("/?format=json")
-    return int(answer.json()["content"]["status"]["artefacts"]) if answer.status_code == 200 else 0
 
 
 def rows(place: Place, query: str = "") -> list[dict[str, str]]:
@@ -192,3 +146,45 @@ def test_without_an_index_the_page_says_what_to_do(unstarted: Place):
 def test_beyond_this_machine_nobody_reads_without_a_token(unstarted: Place):
     with unstarted.up(BEHIND_A_PROXY):
         assert unstarted.get("/", BROWSER | {"host": "node.example.org"}).status_code == 401
+
+
+def test_hostile_names_are_shown_as_what_they_are(told: Place):
+    words = "".join(Markup(told.get("/artefacts", BROWSER).text).words)
+    assert "<script>alert(1)</script>" in words
+    assert "\\u202e" in words
+    assert "\x1b" not in words
+
+
+def test_a_run_shows_what_it_measured(told: Place):
+    (run,) = rows(told, "&kind=run")
+    answer = told.get(f"/artefacts/{run['id']}?format=json").json()["content"]
+    accuracy, loss = answer["measured"]["metrics"]
+    assert (accuracy["name"], accuracy["last"]) == ("accuracy", 0.8)
+    assert (loss["name"], len(loss["points"]), loss["last"]) == ("loss", 5, 0.2)
+
+
+def test_a_batch_that_was_changed_on_the_disk_is_not_shown(told: Place):
+    (run,) = rows(told, "&kind=run")
+    before = told.get(f"/artefacts/{run['id']}?format=json").json()["content"]
+    finished = next(step for step in before["steps"]["rows"] if step["document"].get("observations"))
+    (entry,) = finished["document"]["observations"]
+    (kept,) = [path for path in told.me.config.storage.rglob("*") if path.name.endswith(entry["batch"][6:])]
+    content = kept.read_bytes()
+    mode = kept.stat().st_mode
+    kept.chmod(0o600)
+    kept.write_bytes(content.replace(b"0.2", b"0.1"))
+    try:
+        after = told.get(f"/artefacts/{run['id']}?format=json").json()["content"]["measured"]
+        assert (after["metrics"], after["absent"]) == ([], 1)
+    finally:
+        kept.write_bytes(content)
+        kept.chmod(mode)
+
+
+def test_the_list_narrows_by_words_and_facets(told: Place):
+    assert {row["kind"] for row in rows(told, "&kind=model")} == {"model"}
+    assert [row["name"] for row in rows(told, "&q=measure")] == ["measurements"]
+    (row,) = rows(told, "&q=measure")
+    assert [each["id"] for each in rows(told, f"&q={row['id'][:12]}")] == [row["id"]]
+    assert [row["name"] for row in rows(told, "&recalled=true")] == ["library 1.0"]
+    assert rows(told, "&unfinished=true&kind=model") == []

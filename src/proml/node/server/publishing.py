@@ -36,7 +36,7 @@ def indexer(me: Participant, bulletin: Bulletin) -> Duty:
     """Keeps the index at the ledger's newest block, and posts when it moved."""
 
     def work(stop: threading.Event, report: Report) -> None:
-        reader = Indexer(me.config.index_url, me.ledger)
+        reader = Indexer(me.config.index_url, me.ledger, me.storage)
 
         def told(news: Advanced | Exception) -> None:
             if isinstance(news, ProMLError):

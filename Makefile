@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench branches campaign prove venv anvil lock format clean
+.PHONY: help demo test check bench branches campaign faults prove venv anvil lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ campaign: venv ## Play 1,000,000 random calls against the compiled contract
 
 prove: venv ## Prove the contracts at length: 10,000,000 random calls
 	@$(PY) tools/campaign.py --calls 10000000 $(ARGS)
+
+faults: venv ## Fail or kill every file call, cut and flip a journal everywhere, kill at random (an hour)
+	@nice -n 19 $(PY) -m tests.faults.campaign $(ARGS)
 
 venv: ## Build or update .venv from the locked, hashed packages
 	@if [ -z "$(PYTHON)" ]; then echo "ProML needs Python 3.11 or newer; none was found on PATH" >&2; exit 1; fi

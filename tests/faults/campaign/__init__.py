@@ -1,0 +1,1 @@
+"""The campaign of faults: the long form of what tests/faults/test_campaign.py samples (`make faults`)."""

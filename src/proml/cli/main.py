@@ -72,7 +72,7 @@ SECTIONS: dict[str, dict[str, Command]] = {
     },
     "Check": {
         "verify": Command("check", "Check a file, folder, artefact or evidence file, with numbered reasons"),
-        "gate": Command("check", "Exit code for CI: in the right state, approved, nothing tainted"),
+        "gate": Command("gate", "Exit code for CI: in the right state, approved, nothing tainted"),
         "evidence": Command("check", "Write one file with which anybody can check an artefact offline"),
         "prove": Command("prove", "Write one file that proves a single observation: a metric, a checkpoint"),
         "receive": Command("check", "Take over the records of an evidence file from another organisation"),

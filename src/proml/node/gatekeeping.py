@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from proml.core.chronicle import Chronicle
-from proml.core.lifecycle import Lifecycle
 from proml.core.verdict import ACTORS, BYTES, FINAL, HEAD, LEGAL, RECALL, Outcome, Verdict
 
 # What can be known of every artefact by whoever reaches the ledger; records may be elsewhere.
@@ -43,9 +41,7 @@ class Demand:
         return {"demand": self.text, "met": self.met, "found": self.found}
 
 
-def decide(
-    policy: Policy, verdict: Verdict, chronicle: Chronicle, lifecycle: Lifecycle | None
-) -> list[Demand]:
+def decide(policy: Policy, verdict: Verdict) -> list[Demand]:
     """Every demand of a policy against a verdict, met or not. The gate opens when all are met.
 
     A check that came out invalid is never let pass; one of `NEEDED` must be valid, bytes only where there
@@ -62,26 +58,22 @@ def decide(
         text = f"state is {' or '.join(policy.states)}"
         demands.append(Demand(text, verdict.stand.state in policy.states, f"it is {verdict.stand.state}"))
     for action, least in policy.performed.items():
-        who = _performers(action, verdict, chronicle, lifecycle)
+        who = _performers(action, verdict)
         demands.append(
             Demand(f"{action} by at least {least} organisation(s)", len(who) >= least, f"by {len(who)}")
         )
     return demands
 
 
-def _performers(action: str, verdict: Verdict, chronicle: Chronicle, lifecycle: Lifecycle | None) -> set[int]:
+def _performers(action: str, verdict: Verdict) -> set[int]:
     """Organisations that made an action since the artefact last became what it now is.
 
-    A step back to the first state of the lifecycle (an amendment) makes earlier approvals stale.
+    A step back to the state in which it was registered (an amendment) makes earlier approvals stale.
     """
-    if lifecycle is None or action not in lifecycle.actions:
-        return set()
-    number = lifecycle.action_number(action)
-    first = {rule.following for rule in lifecycle.table.rules if rule.state == 0}
     found: set[int] = set()
-    for transition in chronicle.histories[verdict.stand.artefact]:
-        if transition.step.state in first:
+    for deed in verdict.deeds:
+        if deed.state == verdict.deeds[0].state:
             found.clear()
-        elif transition.step.action == number:
-            found.add(transition.step.actor.organisation)
+        elif deed.action == action:
+            found.add(deed.organisation)
     return found

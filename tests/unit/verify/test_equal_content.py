@@ -10,7 +10,7 @@ from proml.core.verdict import BYTES, RECALL, RECORDS, Conclusion, Outcome, Verd
 from proml.errors import NotFound
 from proml.node.gatekeeping import Policy, decide
 from proml.verify import ByDigest, ById, Pins, Showing, check_evidence, enough, make_evidence, read_ledger
-from tests.unit.verify.world import ADMIN, DEVELOPER, LIFECYCLES, PROFILES, Made, World, digest
+from tests.unit.verify.world import ADMIN, DEVELOPER, PROFILES, Made, World, digest
 
 SAID = Content("safetensors", digest("these tensors"))
 
@@ -55,7 +55,7 @@ def test_saved_again_it_is_found_and_neither_valid_nor_invalid(world: World, mod
 
 def test_the_gate_stays_shut_for_equal_content(world: World, model: Made) -> None:
     verdict = verify(world, "saved again")
-    demands = decide(Policy(), verdict, read_ledger(world.ledger).chronicle, LIFECYCLES["model"])
+    demands = decide(Policy(), verdict)
     assert [demand.text for demand in demands if not demand.met] == ["1. bytes match"]
 
 

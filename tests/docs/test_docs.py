@@ -28,7 +28,7 @@ WRITTEN = (
     ROOT / "README.md",
     *(
         DOCS / f"{page}.md"
-        for page in ("tutorial", "concepts", "operating", "governance", "keys", "lifecycles")
+        for page in ("tutorial", "concepts", "operating", "governance", "keys", "lifecycles", "searching")
     ),
 )
 PAGES = sorted(

@@ -66,6 +66,7 @@ SECTIONS: dict[str, dict[str, Command]] = {
         "push": Command("record", "Take everything recorded here to the ledger"),
     },
     "Look": {
+        "find": Command("find", "Search by name, digest, kind, state, who, when, parameter or metric"),
         "show": Command("look", "One artefact: where it stands, what may happen next, its history"),
         "log": Command("look", "The latest steps of everybody, or of one artefact"),
         "lineage": Command("look", "What something was made from, and what was made from it"),

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from proml.cli.node_index import digest_of_index, fsck, rebuild_index
 from proml.cli.terminal import ask_passphrase, emit_json, safe, say, table, when
 from proml.config import load
 from proml.errors import UsageProblem
@@ -29,6 +30,9 @@ node_command = typer.Typer(
 )
 token_command = typer.Typer(no_args_is_help=True, help="Tokens by which programs may ask the node.")
 node_command.add_typer(token_command, name="token")
+node_command.command("rebuild-index")(rebuild_index)
+node_command.command("index-digest")(digest_of_index)
+node_command.command()(fsck)
 
 
 @node_command.command()

@@ -72,8 +72,8 @@ class Artefact:
         return packed
 
     @classmethod
-    def from_word(cls, artefact: bytes, word: int, head: bytes) -> Artefact:
-        """The artefact of that id behind its packed form and its head."""
+    def from_word(cls, artefact: bytes, word: int, head: bytes, contester: int = 0) -> Artefact:
+        """The artefact of that id behind its packed form, its head and its contester, if any."""
         return cls(
             id=artefact,
             state=word & 255,
@@ -81,10 +81,12 @@ class Artefact:
             sequence=word >> 24 & 2**40 - 1,
             usable_from=word >> 64 & 2**40 - 1,
             custodian=word >> 104 & 0xFFFF,
+            offered=word >> 120 & 0xFFFF,
             creator=word >> 136 & 0xFFFF,
             performers=tuple(word >> 152 + 16 * duty & 0xFFFF for duty in range(MAX_DUTIES)),
-            several=word >> 248,
+            several=word >> 248 & 2**MAX_DUTIES - 1,
             head=head,
+            contester=contester,
         )
 
     def moved(self, rule: Rule, organisation: int, head: bytes) -> Artefact:

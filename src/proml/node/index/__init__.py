@@ -26,9 +26,11 @@ from proml.node.index.looking import (
     status,
     step_with_record,
 )
+from proml.node.index.matching import match
 from proml.node.index.opening import Index, View
 from proml.node.index.paging import Ask
 from proml.node.index.tracing import Reach, lineage, tainted, what_taints, who_used
+from proml.node.index.waiting import waiting_for
 
 __all__ = [
     "Ask",
@@ -51,6 +53,7 @@ __all__ = [
     "inspect",
     "lately",
     "lineage",
+    "match",
     "organisation",
     "organisations",
     "proposal",
@@ -59,6 +62,7 @@ __all__ = [
     "status",
     "step_with_record",
     "tainted",
+    "waiting_for",
     "what_taints",
     "who_used",
 ]

@@ -90,9 +90,15 @@ def standing_columns(standing: Artefact, table: Lifecycle) -> dict[str, Any]:
         "terminal": bool(table.terminal >> standing.state & 1),
         "creator": standing.creator,
         "custodian": standing.custodian,
+        "contester": standing.contester,
         "word": word(standing.word),
         "head": standing.head,
     }
+
+
+def standing_of(identifier: bytes, row: Any) -> Artefact:
+    """Where an artefact stands, by a row with its word, head and contester."""
+    return Artefact.from_word(identifier, int.from_bytes(row.word, "big"), row.head, row.contester)
 
 
 # --- what events touch, from the index --------------------------------------------------------------
@@ -110,9 +116,8 @@ def _load(connection: Connection, consortium: Consortium, lot: _Lot, events: Seq
             named[event.artefact] = approved[event.artefact] = None
     table, shared = schema.artefact, consortium.shared
     for piece in _pieces(list(named)):
-        asked = select(table.c.place, table.c.id, table.c.word, table.c.head).where(table.c.id.in_(piece))
-        for row in connection.execute(asked):
-            standing = Artefact.from_word(row.id, int.from_bytes(row.word, "big"), row.head)
+        for row in connection.execute(select(table).where(table.c.id.in_(piece))):
+            standing = standing_of(row.id, row)
             shared.artefacts[row.id] = standing
             lot.places[row.id] = row.place
             if standing.several:
@@ -237,6 +242,7 @@ def _note_step(lot: _Lot, consortium: Consortium, placed: Placed, before: int) -
         subject=_subject(event.subject),
         word=word(now.word),
         head=now.head,
+        contester=now.contester,
         transaction=placed.transaction,
     )
     _note_grounds(lot, event, where, artefact)

@@ -7,10 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from proml.core.artefact import Artefact
 from proml.core.digest import hexed
 from proml.node.index import schema
-from proml.node.index.applying import standing_columns, store_standings
+from proml.node.index.applying import standing_columns, standing_of, store_standings
 from proml.node.index.consortium import Consortium
 from proml.node.index.documents import forget_above
 from proml.node.index.schema import BLOCK_SHIFT, PLACE_BITS
@@ -56,13 +55,13 @@ def _restore_artefacts(connection: Connection, consortium: Consortium, limit: in
         .subquery()
     )
     asked = (
-        select(table.c.id, step.c.artefact, step.c.place, step.c.word, step.c.head)
+        select(table.c.id, step)
         .join(last, last.c.place == step.c.place)
         .join(table, table.c.place == step.c.artefact)
     )
     changes: list[dict[str, Any]] = []
     for row in connection.execute(asked):
-        standing = Artefact.from_word(row.id, int.from_bytes(row.word, "big"), row.head)
+        standing = standing_of(row.id, row)
         columns = standing_columns(standing, consortium.shared.tables[standing.lifecycle])
         changes.append({**columns, "at": row.artefact, "changed": row.place})
     store_standings(connection, changes)

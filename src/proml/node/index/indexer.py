@@ -28,11 +28,14 @@ from proml.node.index.applying import apply
 from proml.node.index.consortium import Consortium, resume
 from proml.node.index.documents import forget, take_disclosure, take_from
 from proml.node.index.healing import take_back
-from proml.node.index.making import make_ready
+from proml.node.index.making import empty, make_ready
 from proml.node.index.opening import plainly, shown, writing_engine
 
 # Events in one transaction, at least, if there are as many; more only where one block has more.
 LOT = 2_000
+# Storage is searched for records that came late: at most so often, and in one part in so many of the time.
+LATE_SECONDS = 10.0
+LATE_SHARE = 20
 # Blocks next to the head that are read by hash: so many more than may be exchanged.
 NEAR_MORE = 2
 
@@ -76,7 +79,7 @@ class Indexer:
         self._at: tuple[Block, Consortium] | None = None
 
     def advance(self, until: int | None = None) -> Advanced:
-        """Read everything the ledger has, or up to a block; whatever was committed stays when this raises.
+        """Read everything the ledger has, or up to a block; what was committed stays when this raises.
 
         Raises:
             WrongLedger: final blocks were exchanged: this ledger is not the one that the index was made from.
@@ -93,24 +96,43 @@ class Indexer:
     def run(
         self, stop: Flag, pause: float = 1.0, told: Callable[[Advanced | Exception], None] = lambda _: None
     ) -> None:
-        """Advance until `stop` is set, `pause` seconds after each time; tell each advance, and each trouble.
+        """Advance until `stop` is set, every `pause` seconds; tell each advance, and each trouble.
 
+        Now and then it looks for records that reached storage late.
         Trouble that may pass is written to the index for everybody to see, and tried again, ever more seldom.
 
         Raises:
             WrongLedger: as `advance`: trying again is of no use.
         """
-        waits = pause
+        waits, look_at = pause, 0.0
         while not stop.is_set():
             try:
                 told(self.advance())
                 waits = pause
+                if time.monotonic() >= look_at:
+                    began = time.monotonic()
+                    self.take_documents()
+                    ended = time.monotonic()
+                    look_at = ended + max(LATE_SECONDS, LATE_SHARE * (ended - began))
             except WrongLedger:
                 raise
             except (LedgerProblem, IndexProblem, Busy) as problem:
                 told(problem)
                 waits = min(2 * waits, 60 * pause)
             stop.wait(waits)
+
+    def rebuild(self) -> Advanced:
+        """Empty the index and read everything again; readers see it grow.
+
+        Raises:
+            LedgerProblem, IndexProblem, Busy: as `advance`, which goes on from there.
+        """
+        self._at = None
+        with plainly(self._shown), self._engine.begin() as connection:
+            empty(connection)
+        advanced = self.advance()
+        self.take_documents()
+        return advanced
 
     def take_documents(self) -> int:
         """Take in records that reached storage after their steps reached the ledger; returns how many.

@@ -65,13 +65,20 @@ def _standings(view: View) -> Iterator[str]:
         select(step.c.artefact, func.max(step.c.place).label("last")).group_by(step.c.artefact).subquery()
     )
     asked = (
-        select(table, newest.c.last, step.c.word.label("last_word"), step.c.head.label("last_head"))
+        select(
+            table,
+            newest.c.last,
+            step.c.word.label("last_word"),
+            step.c.head.label("last_head"),
+            step.c.contester.label("last_contester"),
+        )
         .join(newest, newest.c.artefact == table.c.place)
         .join(step, step.c.place == newest.c.last)
     )
     wrong = 0
     for row in view.connection.execute(asked):
-        standing = Artefact.from_word(row.id, int.from_bytes(row.last_word, "big"), row.last_head)
+        word = int.from_bytes(row.last_word, "big")
+        standing = Artefact.from_word(row.id, word, row.last_head, row.last_contester)
         lifecycle = view.consortium.shared.tables.get(standing.lifecycle)
         expected: dict[str, Any] = standing_columns(standing, lifecycle) if lifecycle else {}
         told = {name: getattr(row, name) for name in expected}

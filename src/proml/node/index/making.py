@@ -18,7 +18,7 @@ def make_ready(connection: Connection, terms: Terms, ledger: Ledger) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-    names = inspect(connection).get_table_names(SCHEMA if connection.dialect.name == "postgresql" else None)
+    names = _names(connection)
     if names:
         found = _pins(connection, names)
         if found == pins(terms):
@@ -31,6 +31,22 @@ def make_ready(connection: Connection, terms: Terms, ledger: Ledger) -> None:
     before = {"number": terms.deployed - 1, "hash": first.parent, "time": 0}
     connection.execute(insert(schema.cursor).values(one=1, **before))
     connection.execute(insert(schema.header).values(**before))
+
+
+def empty(connection: Connection) -> None:
+    """Remove an index, whatever is in it; nothing happens where there is none.
+
+    Raises:
+        IndexProblem: when the database holds something that no ProML made.
+    """
+    names = _names(connection)
+    if names:
+        _check_ours(_pins(connection, names))
+        _drop(connection, names)
+
+
+def _names(connection: Connection) -> list[str]:
+    return inspect(connection).get_table_names(SCHEMA if connection.dialect.name == "postgresql" else None)
 
 
 def _pins(connection: Connection, names: list[str]) -> dict[str, str]:

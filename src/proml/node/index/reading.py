@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, select, tuple_
 
 from proml.core.digest import hexed
 from proml.node.index import schema
+from proml.node.index.applying import standing_of
 from proml.node.index.opening import View
 from proml.node.index.rows import (
     ApprovalRow,
@@ -34,6 +35,10 @@ PIECE = 500
 def member(view: View, number: int) -> Member:
     """An organisation by its number."""
     return Member(number, view.names.name_of(number))
+
+
+def _somebody(view: View, number: int) -> Member | None:
+    return member(view, number) if number else None
 
 
 def place(view: View, where: int, time: int, transaction: bytes) -> Place:
@@ -104,6 +109,8 @@ def _artefact(view: View, row: Any, name: str) -> ArtefactRow:
         head=hexed(row.head),
         registered=place(view, row.place, row.first_time, row.first_transaction),
         changed=place(view, row.changed, row.last_time, row.last_transaction),
+        offered=_somebody(view, standing_of(row.id, row).offered),
+        contester=_somebody(view, row.contester),
     )
 
 

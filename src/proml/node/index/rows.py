@@ -67,6 +67,7 @@ class ArtefactRow:
         terminal: whether no step can follow.
         head: hash over its complete history, 32 bytes as text.
         registered, changed: its first and its latest step.
+        offered, contester: who was offered its custody, and who contests it, if anybody.
     """
 
     id: str
@@ -83,6 +84,8 @@ class ArtefactRow:
     head: str
     registered: Place
     changed: Place
+    offered: Member | None = None
+    contester: Member | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +140,7 @@ class StepRow:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRow:
-    """That an organisation approved what is to be step `sequence` of an artefact.
-
-    Attributes:
-        relied: whether that step was made and named this approval.
-    """
+    """That an organisation approved what shall be step `sequence`; `relied`: that step named it."""
 
     artefact: str
     kind: str
@@ -308,12 +307,10 @@ class DecisionRow:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
-    """Fields of a record, as far as this node holds them: its own, received, or disclosed to it.
+    """Fields of a record, as far as this node holds them, checked against its commitment.
 
     Attributes:
-        record: its commitment, which the fields were checked against.
         disclosed: only some fields were disclosed; else the whole record is here.
-        fields: the fields that are here, by name.
         absent: fields that it is proven not to have; empty for a whole record.
     """
 
@@ -347,7 +344,7 @@ class Head:
     """How far the index reads the chain, and which chain that is.
 
     Attributes:
-        number, hash, time: the newest block that is in the index.
+        number, hash, time: of the newest block in the index.
         final: number of the newest final block, 0 when none is.
         finality: how many blocks, its own included, make a block final.
     """

@@ -29,7 +29,7 @@ from sqlalchemy import (
     literal,
 )
 
-VERSION = 1
+VERSION = 2
 PLACE_BITS = 20
 # For `>>`, written out: PostgreSQL shifts a bigint by an integer only, and parameters are bigints.
 BLOCK_SHIFT = literal(PLACE_BITS, Integer, literal_execute=True)
@@ -91,6 +91,8 @@ step = Table(
     Column("subject", LargeBinary),
     Column("word", LargeBinary, nullable=False),
     Column("head", LargeBinary, nullable=False),
+    # Who contests the artefact after it; the word only says whether somebody does.
+    Column("contester", Integer, nullable=False),
     Column("transaction", LargeBinary, nullable=False),
     Index("step_of_artefact", "artefact", "sequence", unique=True),
     Index("step_by_record", "record"),
@@ -188,6 +190,7 @@ artefact = Table(
     Column("terminal", Boolean, nullable=False),
     Column("creator", Integer, nullable=False),
     Column("custodian", Integer, nullable=False),
+    Column("contester", Integer, nullable=False),
     Column("word", LargeBinary, nullable=False),
     Column("head", LargeBinary, nullable=False),
     Column("changed", BigInteger, nullable=False, index=True),

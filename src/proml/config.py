@@ -23,12 +23,14 @@ CHAIN = "chain"
 PROJECT_VARIABLE = "PROML_PROJECT"
 OFF_VARIABLE = "PROML_OFF"
 PASSPHRASE_VARIABLE = "PROML_PASSPHRASE_FILE"  # noqa: S105 -- the name of a variable, not a secret
+SIGNER_KEY_VARIABLE = "PROML_SIGNER_KEY"
 ANVIL_VARIABLE = "PROML_ANVIL"
 # Environment variables besides those of the settings, and what each does.
 VARIABLES = {
     PROJECT_VARIABLE: "the folder of the project, in place of the nearest one with `.proml/` upwards",
     OFF_VARIABLE: "set to anything but 0, false, no or off, capture records nothing and says nothing",
     PASSPHRASE_VARIABLE: "a file whose content is the passphrase of the key, where nobody can be asked",
+    SIGNER_KEY_VARIABLE: "the key of the signer `environment`: 0x and 64 digits",
     ANVIL_VARIABLE: "the program of the embedded chain, in place of the one on PATH or ProML's own copy",
     "XDG_CACHE_HOME": "where ProML's own copy of that program is kept, in `proml/`; `~/.cache` if not set",
     "NO_COLOR": "set to anything, terminals get no colours",
@@ -47,6 +49,7 @@ class Config:
         root: the project's folder, absolute.
         organisation: the participant's name, as members call it.
         key: name of the key file under `.proml/keys/`, without its ending.
+        signer: what signs: `file` (the key file), `environment` or `web3signer:URL` (docs/keys.md).
         strict: capture raises instead of warning when it cannot record.
         durable: capture waits for the disk at every record.
         environment: capture records packages, hardware and the like.
@@ -59,6 +62,7 @@ class Config:
     root: Path
     organisation: str = "me"
     key: str = "default"
+    signer: str = "file"
     strict: bool = False
     durable: bool = False
     environment: bool = True
@@ -112,12 +116,17 @@ class Config:
         return self.folder / LEDGER_FILE
 
     @property
+    def key_name(self) -> str:
+        """What to call the key that signs: the name of its file, or of the signer that has it."""
+        return self.key if self.signer == "file" else self.signer.partition(":")[0]
+
+    @property
     def key_file(self) -> Path:
         """The file of the participant's key."""
         return self.folder / "keys" / f"{self.key}.json"
 
 
-SETTINGS = ("organisation", "key", "strict", "durable", "environment", "discoverable", "index")
+SETTINGS = ("organisation", "key", "signer", "strict", "durable", "environment", "discoverable", "index")
 
 
 def find_root(start: Path, environment: Mapping[str, str] = os.environ) -> Path | None:
@@ -196,7 +205,7 @@ def _checked(name: str, value: Any, where: str) -> Any:
         if not isinstance(value, list) or not all(isinstance(kind, str) for kind in value):
             raise ConfigInvalid(f"{where}: {name} must be a list of kinds")
         return tuple(value)
-    expected = str if name in ("organisation", "key", "index") else bool
+    expected = str if name in ("organisation", "key", "signer", "index") else bool
     if not isinstance(value, expected):
         raise ConfigInvalid(f"{where}: {name} must be a {expected.__name__}, not {value!r}")
     if name == "key" and not _is_name(str(value)):

@@ -1,4 +1,4 @@
-"""Find a ledger, a container format or an optional part by name: the one dynamic door of the house."""
+"""Find a ledger, signer, container format or optional part by name: the one dynamic door of the house."""
 
 from __future__ import annotations
 
@@ -52,3 +52,31 @@ def optional(module: str, extra: str) -> ModuleType:
         return import_module(module)
     except ModuleNotFoundError as missing:
         raise UsageProblem(f"this needs {missing.name}", f"pip install 'proml[{extra}]'") from missing
+
+
+# What signs, and the module that knows how. A module gives `open_signer(KeySource)` and
+# `signer_address(KeySource)`; other packages announce theirs as entry points of the group below.
+SIGNERS = {
+    "file": "proml.signing",
+    "environment": "proml.signing.environment",
+    "web3signer": "proml.signing.web3signer",
+}
+SIGNER_GROUP = "proml.signers"
+
+
+def signer_module(name: str) -> ModuleType:
+    """The module of a signer: one that comes with ProML, or that an installed package announces.
+
+    Raises:
+        ConfigInvalid: when no signer has that name.
+    """
+    module = SIGNERS.get(name)
+    if module is not None:
+        return import_module(module)
+    # Not at the top: a training script opens this door too, and that takes longer than all it needs.
+    installed = import_module("importlib.metadata").entry_points(group=SIGNER_GROUP)
+    found = {each.name: each for each in installed}
+    if name not in found:
+        raise ConfigInvalid(f"there is no signer {name[:40]!r}", f"known are {', '.join((*SIGNERS, *found))}")
+    loaded: ModuleType = found[name].load()
+    return loaded

@@ -7,11 +7,13 @@ cannot: who retries, what is durable on return, what is checked by whom.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from proml.core.call import ContractCall
+from proml.core.digest import keccak256
 from proml.core.event import Block, Header, Placed
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem
@@ -94,6 +96,29 @@ class Standing:
     head: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a key says outside a transaction (EIP-712).
+
+    Attributes:
+        domain: domain separator, 32 bytes: this chain and this contract only.
+        content: hash of the statement's type, then its values, 32 bytes each.
+    """
+
+    domain: bytes
+    content: bytes
+
+    @property
+    def message(self) -> bytes:
+        """The 66 bytes whose Keccak-256 is signed: 0x1901, domain, hash of the content."""
+        return b"\x19\x01" + self.domain + keccak256(self.content)
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes that are signed."""
+        return keccak256(self.message)
+
+
 class Signer(Protocol):
     """Signs with one key. The key itself never leaves the implementation."""
 
@@ -109,12 +134,28 @@ class Signer(Protocol):
         """
         ...
 
-    def sign_digest(self, digest: bytes) -> bytes:
-        """Sign a 32-byte digest: 65 bytes r, s, v with low s and v 27 or 28.
+    def sign_statement(self, statement: Statement) -> bytes:
+        """Sign an EIP-712 statement: 65 bytes r, s, v with low s and v 27 or 28, over its digest.
 
-        The caller shows people what the digest stands for; a signer that asks people shows it too.
+        The caller shows people what the statement says; a signer that asks people shows it too.
+        Raises KeyProblem when the key cannot be used now, or may not sign such a statement.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """Where a signer finds its key; each signer uses what it needs.
+
+    Attributes:
+        where: what the setting `signer` says after the signer's name and a colon.
+        file: the key file that the setting `key` names; it may not exist.
+        passphrase: called when a key is encrypted; None where nobody can be asked.
+    """
+
+    where: str
+    file: Path
+    passphrase: Callable[[], str] | None = None
 
 
 class Ledger(Protocol):

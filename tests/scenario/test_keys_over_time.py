@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from proml.core.consortium import ROLES
 from proml.core.verdict import ACTORS
 from proml.node.keyring import Keyring
 from tests.scenario.consortium import Consortium
+from tests.unit.signing_server import signing_server
 
 
 @pytest.fixture
@@ -137,6 +139,37 @@ def test_a_key_on_another_machine_consents_by_a_file(alone: Consortium) -> None:
     )
     assert Keyring(alone.participant("clinic")).known(bytes.fromhex(added[2:])) is not None
     assert other.is_dir()
+
+
+def test_a_key_that_is_never_on_this_machine_signs_like_any_other(alone: Consortium) -> None:
+    secret = secrets.token_bytes(32)
+    with signing_server(secret) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROML_SIGNER", f"web3signer:{server.url}")
+        alone.did("clinic", "key", "consent", "--member", "clinic", "-s", "record", "-o", "../consent.json")
+        patch.delenv("PROML_SIGNER")
+        added = alone.did("clinic", "key", "add", "../consent.json")["added"]
+        patch.setenv("PROML_SIGNER", f"web3signer:{server.url}")
+        shown = alone.did("clinic", "key", "show")
+        assert (shown["address"], shown["name"], shown["scope"]) == (added, "web3signer", "record")
+        collect(alone, "vault.csv", "default")
+        assert alone.did("clinic", "show", "vault.csv")["history"][0]["key"] == added
+        patch.setenv("PROML_SIGNER", "environment")
+        patch.setenv("PROML_SIGNER_KEY", "0x" + secret.hex())
+        collect(alone, "ci.csv", "default")
+        assert alone.did("clinic", "show", "ci.csv")["history"][0]["key"] == added
+        server.mood = "refuse"
+        patch.setenv("PROML_SIGNER", f"web3signer:{server.url}")
+        (alone.root / "clinic" / "late.csv").write_text("late")
+        assert alone.refused("clinic", "register", "late.csv", "--kind", "dataset", "--push")["code"] == "8"
+        server.mood = ""
+        alone.did("clinic", "push")
+        assert alone.did("clinic", "show", "late.csv")["state"] == "collected"
+    written = [path for path in alone.root.rglob("*") if path.is_file()]
+    assert len(written) > 20
+    for path in written:
+        content = path.read_bytes()
+        assert secret not in content
+        assert secret.hex().encode() not in content.lower()
 
 
 def test_slips_with_keys_are_told_in_a_sentence(alone: Consortium) -> None:

@@ -44,6 +44,7 @@ def test_the_file_goes_over_the_default_and_the_environment_over_the_file(root):
     assert config.origins == {
         "organisation": str(path),
         "key": "environment PROML_KEY",
+        "signer": "default",
         "strict": "environment PROML_STRICT",
         "durable": "default",
         "environment": "default",

@@ -17,7 +17,6 @@ from proml.journal import files, scan
 from proml.ledger.anvil_binary import find_anvil
 from proml.node.comparing import compare
 from proml.node.participant import Participant
-from proml.signing import key_address
 
 WELL, ODD, FAILED = "ok", "warning", "wrong"
 # Less free space than this and a chain, a journal or SQLite may stop in the middle of something.
@@ -86,7 +85,7 @@ def _disk(me: Participant) -> Finding:
 
 
 def _key(me: Participant) -> Finding:
-    return Finding(WELL, "key", f"{me.config.key}: {hexed(key_address(me.config.key_file))}")
+    return Finding(WELL, "key", f"{me.config.key_name}: {hexed(me.address)}")
 
 
 def _journal(me: Participant) -> Finding:
@@ -121,7 +120,7 @@ def _ledger(me: Participant) -> Finding:
 
 def _membership(me: Participant) -> Finding:
     shared = me.chronicle().shared
-    key = shared.keys.get(key_address(me.config.key_file))
+    key = shared.keys.get(me.address)
     if key is None:
         return Finding(ODD, "membership", "this key belongs to no member", "ask a member to add it")
     profile = me.ledger_file.profiles.get(key.organisation)

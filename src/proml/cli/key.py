@@ -88,7 +88,7 @@ def show(
     known = keys.known(address) if me.config.ledger_file.exists() else None
     document = {
         "address": hexed(address),
-        "name": key or me.config.key,
+        "name": key or me.config.key_name,
         "organisation": me.config.organisation,
     }
     if known:

@@ -19,7 +19,7 @@ from proml.ledger.anvil import EmbeddedChain
 from proml.ledger.rpc import without_secrets
 from proml.node.founding import Member, found_embedded, found_remote, join
 from proml.node.participant import Participant
-from proml.signing import key_address, open_key
+from proml.node.signers import open_signer, signer_address
 from proml.trust import LedgerFile
 
 _PACE = ("lifetime", "delay", "recovery_delay")
@@ -124,7 +124,7 @@ def found(
     rules = replace(rules, **{name: given for name, given in asked.items() if given is not None})
     with busy("founding the consortium …"):
         if url:
-            deployer = open_key(config.key_file, ask_passphrase)
+            deployer = open_signer(config, ask_passphrase)
             file = found_remote(config, url, founders, rules, finality, deployer)
         else:
             file = found_embedded(config, founders, rules)
@@ -149,7 +149,7 @@ def join_ledger(
     config = load()
     joined = join(config, file)
     shared = Participant.open().chronicle().shared
-    known = shared.keys.get(key_address(config.key_file))
+    known = shared.keys.get(signer_address(config))
     if as_json:
         emit_json({"joined": True, "member": joined.name_of(known.organisation) if known else None})
     elif known:

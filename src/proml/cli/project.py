@@ -135,7 +135,7 @@ def _shown(value: Any) -> str:
 def _ledger_status(mine: Participant) -> dict[str, Any]:
     chronicle = mine.chronicle()
     shared = chronicle.shared
-    key = shared.keys.get(key_address(mine.config.key_file))
+    key = shared.keys.get(mine.address)
     counts: dict[str, int] = {}
     tainted: list[str] = []
     open_to_me: list[str] = []

@@ -128,6 +128,8 @@ BATCH = selector(
     "batch((bytes32,uint256)[],(bytes32,uint16,uint8,uint256,bytes32,bytes32,uint256)[],(bytes32,uint256)[],"
     "(uint256,bytes32)[])"
 )
+# The first 4 bytes of every call there is.
+CALLS = frozenset((*_KINDS, BATCH))
 ADD_KEY = _SELECTORS[AddKeyCall]
 REVOKE_KEY = _SELECTORS[RevokeKeyCall]
 ARTEFACT = selector("artefact(bytes32)")

@@ -17,7 +17,6 @@ from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 
 from proml.contracts.abi import decode_call, encode_call
 from proml.contracts.consent import consent_digest
-from proml.contracts.signature import signer_of
 from proml.core.call import (
     AddKeyCall,
     ApproveCall,
@@ -43,6 +42,7 @@ from proml.core.proposal import Governance
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem
 from proml.interfaces import Fees, Receipt, SignedTransaction, Standing, Terms, Transaction
+from proml.signing.recovery import signer_of
 
 GAS = 16_000_000
 BLOCK_GAS = 30_000_000

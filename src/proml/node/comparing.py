@@ -31,7 +31,6 @@ from proml.errors import JournalProblem, NotFound, RecordInvalid, StorageProblem
 from proml.journal import read
 from proml.node.outbox import DONE, SENT, open_outbox
 from proml.node.participant import Participant
-from proml.signing import key_address
 
 JOURNAL, STORAGE, OUTBOX = "journal", "storage", "outbox"
 
@@ -63,7 +62,7 @@ def compare(me: Participant) -> list[Discrepancy]:
         LedgerProblem: when the ledger cannot be asked.
     """
     chronicle = me.chronicle()
-    key = key_address(me.config.key_file)
+    key = me.address
     own = [each for history in chronicle.histories.values() for each in history if each.step.actor.key == key]
     return [
         *_in_storage(me, own),

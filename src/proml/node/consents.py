@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from proml.contracts.consent import consent_digest
+from proml.contracts.consent import consent_digest, consent_statement
 from proml.contracts.forms import SIGNATURE_BYTES
-from proml.contracts.signature import signer_of
 from proml.core.consortium import ALL_SCOPES, scope_mask, scope_names
 from proml.core.digest import hexed, unhexed
 from proml.core.document import is_of_type, parse
 from proml.errors import ConfigInvalid, ProMLError, RecordInvalid
 from proml.interfaces import Signer, Terms
+from proml.signing.recovery import signer_of
 from proml.trust import Profile
 
 CONSENT_TYPE = "proml/consent"
@@ -104,15 +104,16 @@ class Joining:
 
 def give_consent(terms: Terms, signer: Signer, joining: Joining) -> Consent:
     """Sign that a key agrees to belong to an organisation."""
-    digest = consent_digest(terms, joining.organisation, signer.address, joining.scope, joining.expires)
+    key = signer.address
+    statement = consent_statement(terms, joining.organisation, key, joining.scope, joining.expires)
     return Consent(
         terms.chain_id,
         terms.contract,
         joining.organisation,
-        signer.address,
+        key,
         joining.scope,
         joining.expires,
-        signer.sign_digest(digest),
+        signer.sign_statement(statement),
         joining.profile,
     )
 

@@ -16,12 +16,13 @@ from proml.core.lifecycle import Table
 from proml.core.proposal import MAX_BLOCKS, Governance
 from proml.errors import ConfigInvalid, ProMLError, UsageProblem
 from proml.extensions import open_ledger
+from proml.interfaces import Signer
 from proml.ledger.anvil import EmbeddedChain
 from proml.ledger.embedded import RevivingRpc, send_through
 from proml.ledger.founding import Founding, found
 from proml.ledger.rpc import Rpc
 from proml.lifecycles import shipped
-from proml.signing import LocalSigner, create_key, key_address, throwaway_key
+from proml.signing import create_key, key_address, throwaway_key
 from proml.trust import LedgerFile, Profile, new_profile, read_ledger_file, write_ledger_file
 
 # One sealer and its log: a block is final as soon as it is there (docs/decisions/0002-embedded-chain.md).
@@ -134,7 +135,7 @@ def found_remote(
     members: Sequence[Member],
     rules: Governance,
     finality: int,
-    deployer: LocalSigner,
+    deployer: Signer,
 ) -> LedgerFile:
     """Found a consortium on a chain behind a JSON-RPC address, and pin it.
 

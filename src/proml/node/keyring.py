@@ -138,6 +138,11 @@ class Keyring:
             StepRefused: when the old key may not govern.
         """
         me, path = self._me, self.file(name)
+        if me.config.signer != "file":
+            raise UsageProblem(
+                "the key is not in a file of this project",
+                "add the new one by its consent file and revoke the old one",
+            )
         if name == me.config.key:
             raise UsageProblem(f"{name!r} is the key that signs now", "choose another name for the new one")
         backlog = me.backlog()

@@ -48,9 +48,10 @@ from proml.lifecycles import supplied
 from proml.lifecycles.own import kept
 from proml.node.outbox import WAITING, Intent, open_outbox
 from proml.node.publisher import Published, Publisher, Settings
+from proml.node.signers import confined, open_signer, signer_address
 from proml.node.single_calls import SingleCall, label_of
 from proml.node.view import chronicle_of, lifecycle_in, registering_action
-from proml.signing import Passphrase, key_address, open_key
+from proml.signing import Passphrase, open_key
 from proml.storage.file import FileStorage
 from proml.trust import LedgerFile, Profile, read_ledger_file, write_ledger_file
 
@@ -120,12 +121,12 @@ class Participant:
     @property
     def address(self) -> bytes:
         """The 20-byte address of the participant's key, without opening it."""
-        return key_address(self.config.key_file)
+        return signer_address(self.config)
 
     @cached_property
     def signer(self) -> Signer:
-        """The participant's key."""
-        return open_key(self.config.key_file, self._passphrase)
+        """The participant's key, as the setting `signer` says; it signs for this project's ledger only."""
+        return confined(open_signer(self.config, self._passphrase), self.ledger_file.terms)
 
     @cached_property
     def storage(self) -> FileStorage:
@@ -350,7 +351,7 @@ class Participant:
 
     def other_key(self, path: Path) -> Signer:
         """Another key file of this project, opened."""
-        return open_key(path, self._passphrase)
+        return confined(open_key(path, self._passphrase), self.ledger_file.terms)
 
     def reference(self, target: Target) -> Reference:
         """What a file, folder, id, salt or digest means as a reference in a draft."""

@@ -16,7 +16,6 @@ from proml.node.batching import ANCHOR
 from proml.node.outbox import SENT, WAITING, open_outbox
 from proml.node.participant import Content, Participant
 from proml.node.sealing import anchor_document
-from proml.signing import key_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ def acknowledge(me: Participant, artefact: bytes | None = None) -> list[Due]:
         KeyProblem: when the key belongs to no member.
     """
     chronicle = me.chronicle()
-    key = chronicle.shared.keys.get(key_address(me.config.key_file))
+    key = chronicle.shared.keys.get(me.address)
     if key is None:
         raise KeyProblem("this project's key belongs to no member", "use the key of a member")
     found = obligations(chronicle, artefact)

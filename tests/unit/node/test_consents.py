@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from proml.contracts.signature import HALF_ORDER, signer_of
 from proml.errors import ConfigInvalid
 from proml.node.consents import NEW, Consent, Joining, give_consent, read_consent
 from proml.signing import throwaway_key
+from proml.signing.recovery import HALF_ORDER, signer_of
 from proml.trust import new_profile
 from tests.unit.node.place import Place
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from coincurve import PublicKey
 
-from proml.contracts.forms import SIGNATURE_BYTES
 from proml.core.digest import keccak256
 
+_BYTES = 65
 HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
@@ -16,7 +16,7 @@ def signer_of(digest: bytes, signature: bytes) -> bytes | None:
     One form only, as the contracts have it: 65 bytes r, s, v with s in the lower half of the curve's order
     (EIP-2) and v 27 or 28. Another form of a valid signature is nobody's.
     """
-    if len(signature) != SIGNATURE_BYTES or signature[64] not in (27, 28):
+    if len(signature) != _BYTES or signature[64] not in (27, 28):
         return None
     if int.from_bytes(signature[32:64], "big") > HALF_ORDER:
         return None

@@ -1,4 +1,4 @@
-"""Key files and signing: the only module that ever sees a private key.
+"""Key files and signing: with `environment.py` the only place that ever sees a private key.
 
 A key is a secp256k1 private key; its address is the last 20 bytes of the Keccak-256 of the public key.
 It lives in one file of mode 0600, either as a version 3 keystore (Web3 Secret Storage: scrypt and
@@ -25,7 +25,7 @@ from eth_typing import Hash32
 from proml.core.digest import hexed, unhexed
 from proml.core.document import parse
 from proml.errors import KeyProblem, RecordInvalid
-from proml.interfaces import SignedTransaction, Transaction
+from proml.interfaces import KeySource, SignedTransaction, Statement, Transaction
 
 KEY_TYPE = "proml/key"
 Passphrase = Callable[[], str]
@@ -65,6 +65,10 @@ class LocalSigner:
         """Sign a 32-byte digest: 65 bytes r, s, v with low s (EIP-2) and v 27 or 28."""
         return bytes(self._account.unsafe_sign_hash(Hash32(digest)).signature)
 
+    def sign_statement(self, statement: Statement) -> bytes:
+        """Sign an EIP-712 statement, as `sign_digest` its digest."""
+        return self.sign_digest(statement.digest)
+
     def __repr__(self) -> str:
         return f"LocalSigner({hexed(self.address)})"
 
@@ -99,6 +103,23 @@ def create_key(path: Path, passphrase: str | None = None) -> LocalSigner:
     except OSError as error:
         raise KeyProblem(f"the key file {path} cannot be written: {error.strerror}") from error
     return LocalSigner(account)
+
+
+def open_signer(source: KeySource) -> LocalSigner:
+    """The signer of a key file, for the setting `signer = "file"`; raises as `open_key`."""
+    _refuse_rest(source)
+    return open_key(source.file, source.passphrase)
+
+
+def signer_address(source: KeySource) -> bytes:
+    """The 20-byte address of the key file; raises as `key_address`."""
+    _refuse_rest(source)
+    return key_address(source.file)
+
+
+def _refuse_rest(source: KeySource) -> None:
+    if source.where:
+        raise KeyProblem("the signer `file` takes nothing after its name", "the setting `key` names the file")
 
 
 def throwaway_key() -> LocalSigner:

@@ -119,7 +119,10 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True)
 class StepAsked:
-    """A step outside a run: a registration where `salt` is given, else an act on `reference`."""
+    """A step outside a run: a registration where `salt` is given, else an act on `reference`.
+
+    `amends` is the commitment of the earlier record that the step corrects.
+    """
 
     kind: str
     action: str
@@ -132,6 +135,7 @@ class StepAsked:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     claims: Mapping[str, Any] = field(default_factory=dict)
+    amends: str | None = None
 
 
 Draft = RunStarted | EnvironmentSeen | Used | Observed | Produced | RunEnded | StepAsked
@@ -163,6 +167,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "subject": (Subject, NoneType),
     "reference": (Reference, NoneType),
     "inputs": (tuple,),
+    "amends": _TEXT_OR_NONE,
 }
 # 9999-12-31, the last day that has a date.
 _LAST_MOMENT = 253_402_300_799
@@ -231,8 +236,9 @@ def _check(draft: Draft) -> None:
 def _check_step(step: Any) -> None:
     if (step.salt is None) == (step.reference is None):
         raise ValueError("a step registers something new, or speaks of something known")
-    if step.salt is not None:
-        unhexed(step.salt)
+    for digest in (step.salt, step.amends):
+        if digest is not None:
+            unhexed(digest)
     if step.kind is None or not all(isinstance(part, str) for _, part in step.inputs):
         raise ValueError("its kind and the parts of its inputs must be texts")
 

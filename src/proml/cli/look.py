@@ -178,7 +178,7 @@ def artefact_document(me: Participant, chronicle: Chronicle, artefact: bytes) ->
             if chronicle.is_recalled(recalled)
         ],
         "to acknowledge": [_due_document(me, chronicle, each) for each in obligations(chronicle, artefact)],
-        "history": [_step_document(me, chronicle, each, names) for each in chronicle.histories[artefact]],
+        "history": _history_document(me, chronicle, artefact, names),
     }
 
 
@@ -226,6 +226,19 @@ def _show_recalls(document: dict[str, Any]) -> None:
         table(("tainted", "custodian, who must acknowledge", "acknowledged"), rows)
 
 
+def _history_document(
+    me: Participant, chronicle: Chronicle, artefact: bytes, names: dict[bytes, str]
+) -> list[dict[str, Any]]:
+    """Every step, with the steps that amend it as far as records here tell."""
+    steps = [_step_document(me, chronicle, each, names) for each in chronicle.histories[artefact]]
+    sequences = {each["commitment"]: each["sequence"] for each in steps}
+    for each in steps:
+        each["amends"] = sequences.get((each["record"] or {}).get("amends"))
+    for each in steps:
+        each["amended by"] = [one["sequence"] for one in steps if one["amends"] == each["sequence"]]
+    return steps
+
+
 def _step_document(
     me: Participant, chronicle: Chronicle, transition: Transition, names: dict[bytes, str]
 ) -> dict[str, Any]:
@@ -259,7 +272,7 @@ def _show_steps(steps: list[dict[str, Any]]) -> None:
             each["time"],
             each["block"],
             each["organisation"],
-            each["action"],
+            _deed(each),
             " ".join(filter(None, (each["kind"], each["name"], short(each["artefact"])))),
             each["state"],
             each["record here"],
@@ -267,6 +280,13 @@ def _show_steps(steps: list[dict[str, Any]]) -> None:
         for each in steps
     ]
     table(("block time", "block", "who", "did", "what", "now", "record"), rows)
+
+
+def _deed(step: dict[str, Any]) -> str:
+    """The action, with what it amends or what amends it."""
+    told = [f"amends step {step['amends']}"] if step.get("amends") else []
+    told += [f"amended by step {number}" for number in step.get("amended by", ())]
+    return f"{step['action']} ({', '.join(told)})" if told else str(step["action"])
 
 
 def _fields(view: Any) -> dict[str, Any]:

@@ -62,6 +62,7 @@ SECTIONS: dict[str, dict[str, Command]] = {
         "act": Command("record", "Make a step: proml act approve model.joblib"),
         "recall": Command("recall", "Declare an artefact unfit, with a reason; taints all made from it"),
         "acknowledge": Command("recall", "Say that you know what a recall did to what is in your custody"),
+        "amend": Command("recall", "Correct what an earlier step said, by a new one; nothing is replaced"),
         "journal": Command("journal", "status, verify, repair: what was recorded on this machine"),
         "push": Command("record", "Take everything recorded here to the ledger"),
     },

@@ -1,7 +1,8 @@
-"""Commands about recalls: recall, acknowledge."""
+"""Commands for when something turns out to be wrong: recall, acknowledge, amend."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,8 @@ from proml.cli.terminal import ask_passphrase, busy, emit_json, safe, say, short
 from proml.core.digest import hexed
 from proml.core.recall import REASONS
 from proml.errors import UsageProblem
+from proml.node.amending import USUAL
+from proml.node.amending import amend as note_amendment
 from proml.node.participant import Participant
 from proml.node.recalling import acknowledge as queue
 from proml.node.recalling import recall as note
@@ -21,6 +24,7 @@ Push = Annotated[bool, typer.Option("--push", help="Take it to the ledger at onc
 
 recall_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 acknowledge_command = typer.Typer(add_completion=False, rich_markup_mode=None)
+amend_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @recall_command.command("recall")
@@ -86,3 +90,36 @@ def acknowledge(
     }
     what = ", ".join(f"{short(each.artefact)} (recall of {short(each.source)})" for each in new)
     return noted(me, document, f"noted: acknowledge {safe(what)}", push, as_json)
+
+
+@amend_command.command("amend")
+def amend(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="Its file, folder, id or name.")],
+    text: Annotated[str, typer.Option("--text", "-t", metavar="TEXT", help="What was wrong.")],
+    step: Annotated[
+        int | None,
+        typer.Option(
+            "--step", "-n", metavar="N", min=1, help="The step that is corrected; the newest if not given."
+        ),
+    ] = None,
+    subject: Annotated[
+        Path | None, typer.Option("--subject", "-s", metavar="PATH", help="The corrected bytes.")
+    ] = None,
+    action: Annotated[
+        str, typer.Option("--action", metavar="ACTION", help="By which action of its lifecycle.")
+    ] = USUAL,
+    push: Push = False,
+    as_json: Json = False,
+) -> int:
+    """Correct what an earlier step said: a step of its own, with a record of its own. Nothing is replaced.
+
+    What it does to the state is up to the lifecycle: a dataset has to be approved anew.
+
+        proml amend digits --step 2 --text "labels 7 and 1 were swapped" --subject labels.csv --push
+    """
+    me = Participant.open(passphrase=ask_passphrase)
+    with busy("fingerprinting …") as me.progress:
+        artefact = artefact_meant(me, me.chronicle(), target)
+        number = note_amendment(me, artefact, text, step, subject, action)
+    document = {"action": action, "artefact": hexed(artefact), "amends": number}
+    return noted(me, document, f"noted: {action} step {number} of {target}", push, as_json)

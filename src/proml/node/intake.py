@@ -300,6 +300,7 @@ class Intake:
             "metrics": draft.metrics,
             "claims": draft.claims,
             "activity": {"end": when(draft.at)},
+            "amends": draft.amends,
         }
         salt = unhexed(draft.salt) if draft.salt else None
         if salt is not None:

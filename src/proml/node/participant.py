@@ -58,11 +58,15 @@ from proml.trust import LedgerFile, Profile, read_ledger_file, write_ledger_file
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a step says besides its subject and inputs; names to JSON values."""
+    """What a step says besides its subject and inputs; names to JSON values.
+
+    `amends` is the commitment of the record that the step corrects, 32 bytes.
+    """
 
     parameters: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)
+    amends: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +300,7 @@ class Participant:
             parameters=plain(content.parameters),
             metrics=plain(content.metrics),
             claims=plain(content.claims),
+            amends=hexed(content.amends) if content.amends else None,
         )
         self.note(draft)
 

@@ -67,9 +67,18 @@ def check_record(inquiry: Inquiry, transition: Transition) -> KeptRecord | None:
         inquiry.missing(RECORDS, text, artefact, step)
     for text in _disagreements(step, kept, inquiry.lifecycle_of(artefact)):
         inquiry.wrong(RECORDS, f"has a record that {text}", artefact, step)
+    amended = kept.fields.get("amends")
+    if amended and not _is_earlier(inquiry, step, amended):
+        text = f"has a record that amends {amended}, which is of no earlier step"
+        inquiry.wrong(RECORDS, text, artefact, step)
     if spoken_of(step) != ZERO and "subject" not in kept.hidden and kept.opens(step.subject) is None:
         inquiry.missing(RECORDS, "has a private subject whose salt is not shown", artefact, step)
     return kept
+
+
+def _is_earlier(inquiry: Inquiry, step: Step, commitment: str) -> bool:
+    earlier = inquiry.transitions(step.artefact)[: step.sequence - 1]
+    return any(hexed(each.step.record) == commitment for each in earlier)
 
 
 def _disagreements(step: Step, kept: KeptRecord, lifecycle: Lifecycle | None) -> Iterator[str]:

@@ -22,7 +22,9 @@ from proml.errors import NotFound, RecordInvalid, StorageProblem
 from proml.interfaces import Storage
 
 # What checks look at; the rest of a record may be megabytes.
-LOOKED_AT = ("artefact", "kind", "name", "action", "sequence", "actor", "subject", "inputs", "observations")
+LOOKED_AT = (
+    "artefact", "kind", "name", "action", "sequence", "actor", "subject", "inputs", "observations", "amends",
+)  # fmt: skip
 CACHED = 64
 Kept = TypeVar("Kept")
 

@@ -333,3 +333,19 @@ def test_the_file_of_a_lifecycle_is_known_by_what_it_says_not_by_who_wrote_it(wo
     data = world.dataset()
     again = read_lifecycle(LIFECYCLES["dataset"].document)
     assert world.verify(ById(data.artefact), lifecycles=[again]).conclusion is Conclusion.VALID
+
+
+@pytest.mark.parametrize("names", ["itself ahead", "another's", "nobody's"])
+def test_2_an_amendment_corrects_an_earlier_step_of_the_same_artefact(world: World, names: str) -> None:
+    data, other = world.dataset(), world.dataset("other")
+    wrong = {"itself ahead": b"\x01" * 32, "another's": other.record, "nobody's": b"\x02" * 32}[names]
+    good = world.step(
+        ADMIN, data.artefact, "amend", subject=digest("mended"), record={"amends": hexed(data.record)}
+    )
+    assert world.verify(ById(good.artefact)).check(RECORDS).outcome is Outcome.VALID
+    world.step(ADMIN, data.artefact, "amend", subject=digest("again"), record={"amends": hexed(wrong)})
+    check = world.verify(ById(good.artefact)).check(RECORDS)
+    assert check.outcome is Outcome.INVALID
+    assert (
+        f"step 4 (amend) has a record that amends {hexed(wrong)}, which is of no earlier step" in check.reason
+    )

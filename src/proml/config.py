@@ -86,6 +86,11 @@ class Config:
         return self.folder / "storage"
 
     @property
+    def known(self) -> Path:
+        """Folder of what is known of files hashed before."""
+        return self.folder / "known"
+
+    @property
     def lifecycles(self) -> Path:
         """Folder of the lifecycles that did not come with ProML."""
         return self.folder / "lifecycles"

@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,24 @@ def test_a_plain_journal_whose_sync_fails_writes_its_tail_again(
             journal.append(line)
         journal.sync()
         assert journal.faults == 1
-    assert sorted(payloads(tmp_path)) == lines
+    assert payloads(tmp_path) == lines
+
+
+@pytest.mark.parametrize("failing", range(1, 6))
+def test_what_later_files_hold_never_comes_before_what_was_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    lines = [b"%02d" % number for number in range(40)]
+    monkeypatch.setattr(segments.os, "fdatasync", Failing(os.fdatasync, {failing, failing + 1}, io_error))
+    with Journal(tmp_path, segment_bytes=300) as journal:
+        for number, line in enumerate(lines):
+            journal.append(line)
+            if number % 16 == 15:
+                with suppress(JournalProblem):
+                    journal.sync()
+        with suppress(JournalProblem):
+            journal.sync()
+    assert payloads(tmp_path) == lines
 
 
 def test_a_disk_that_fails_for_good_is_told_and_loses_nothing_acknowledged(

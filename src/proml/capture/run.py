@@ -52,6 +52,7 @@ from proml.capture.draft import (
 from proml.capture.environment import code_version, command, environment
 from proml.capture.fingerprint import Fingerprint, fingerprint
 from proml.capture.hashing import Progress
+from proml.capture.known import Known, snapshot
 from proml.capture.plain import MAX_TEXT, plain, text
 from proml.capture.seen import Seen
 from proml.config import Config
@@ -285,7 +286,8 @@ class Run:
     def _with_subject(
         self, call: str, what: str | os.PathLike[str], make: Callable[[Subject], Draft]
     ) -> None:
-        if self._config is None:
+        config = self._config
+        if config is None:
             return
 
         def capture() -> None:
@@ -294,8 +296,8 @@ class Run:
             if self._strict or _is_small(what):
                 self._write(make(subject_of(Path(what))))
             else:
-                seen = Seen(Path(what))
-                self._later(call, lambda: self._write(make(_subject(seen.fingerprint()))))
+                seen, known = Seen(Path(what)), Known(config.known)
+                self._later(call, lambda: self._write(make(seen.subject(known, _subject))))
 
         self._guarded(call, capture)
 
@@ -339,6 +341,21 @@ def subject_of(path: Path, progress: Progress | None = None) -> Subject:
     `progress` is called with the bytes and files read so far.
     """
     return _subject(fingerprint(path, progress))
+
+
+def subject_known(path: Path, known: Known, progress: Progress | None = None) -> Subject:
+    """`subject_of`, without reading what is as it was when it was last hashed. Never to verify."""
+    try:
+        before = snapshot(path)
+    except OSError:
+        return subject_of(path, progress)  # which says why
+    found = known.find(path, before)
+    if found is not None:
+        return found
+    subject = subject_of(path, progress)
+    if snapshot(path).digest == before.digest:
+        known.keep(path, before, subject)
+    return subject
 
 
 def _subject(found: Fingerprint) -> Subject:

@@ -18,12 +18,14 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from itertools import islice
 from pathlib import Path
 
+from proml.capture.draft import Subject
 from proml.capture.fingerprint import Fingerprint, fingerprint, fingerprint_file, name_of, open_any
 from proml.capture.hashing import OpenFile, same_content
+from proml.capture.known import Known, Snapshot, snapshot, snapshot_of
 from proml.errors import FileRefused
 
 HELD_FILES = 8
@@ -60,6 +62,42 @@ class Seen:
             self._noted = dict(islice(_states(str(self._path)), NOTED))
         except OSError as error:
             raise self._changed() from error
+
+    @property
+    def path(self) -> Path:
+        """Where it was, absolute."""
+        return self._path
+
+    def subject(self, known: Known, make: Callable[[Fingerprint], Subject]) -> Subject:
+        """What it is: as it is known from before, or hashed now and then known; raises as `fingerprint`."""
+        before = self._snapshot()
+        found = known.find(self._path, before) if before else None
+        if found is not None and self._is_still():
+            return found
+        held = self._file is not None
+        subject = make(self.fingerprint())
+        # Of a file held open the snapshot is of the very bytes; of a name only if it still is what it was.
+        if before is not None and (held or before.digest == snapshot(self._path).digest):
+            known.keep(self._path, before, subject)
+        return subject
+
+    def _snapshot(self) -> Snapshot | None:
+        if self._file is not None:
+            return snapshot_of(self._file.status)
+        try:
+            return snapshot(self._path)
+        except OSError:
+            return None  # `fingerprint` says why
+
+    def _is_still(self) -> bool:
+        """Whether it is what it was at the call; a held file, which is then let go."""
+        if self._file is None:
+            return self._is_unchanged()
+        unchanged = same_content(self._file.status, os.fstat(self._file.fd))
+        if unchanged:
+            _held.discard(self._file.fd)
+            os.close(self._file.fd)
+        return unchanged
 
     def fingerprint(self) -> Fingerprint:
         """Hash it; FileRefused if what there is now is not what there was."""

@@ -9,8 +9,9 @@ Rules that hold whatever happens:
 * A child made by fork drops what it inherited and begins its own file.
 * From its first frame to `close` some file of a journal is open and so locked, even between two files: by
   that others see that the process is there.
-* After a failed fsync that file is never synced again. Its frames that no sync covered are read back,
-  checked against the hash chain, and written to a new file whose header says up to where the first counts.
+* After a failed fsync that file is never synced again. Its frames that no sync covered, and those of later
+files, are read back, checked against the hash chain, and written to new files whose headers say up to where
+  the old ones count.
 """
 
 import os
@@ -208,37 +209,46 @@ class Journal:
                 retired = list(self._unsynced)
                 current = self._syncing = self._segment
             for segment in [*retired, current] if current else retired:
-                if not segment.sync():
-                    self._carry_over(segment)
+                if segment.moved_to is None and not segment.sync():
+                    self._begin_anew(segment)
+                    break
             if not self._folder_synced:
                 self._sync_folder()
             with self._lock:
                 self._committed = upto
                 self._syncing = None
-                settled = [segment for segment in self._unsynced if segment in retired or segment.moved_to]
+                settled = [each for each in self._unsynced if each in retired or _is_safe(each)]
                 self._unsynced = [segment for segment in self._unsynced if segment not in settled]
                 self._release()
 
-    def _carry_over(self, suspect: Segment) -> None:
-        """Write the frames of a suspect file that no sync covered to a new one; without self._lock."""
+    def _begin_anew(self, suspect: Segment) -> None:
+        """Write again what no sync covered, of a suspect file and of all begun after it; without self._lock.
+
+        Of the later ones too, because files are read in the order in which they were begun: what was
+        appended after the suspect's frames must not come before them.
+        """
         with self._lock:
             self.faults += 1
-            if self._segment is suspect:
-                self._segment = None
-                self._unsynced.append(suspect)
-                self._held.append(suspect)
-            if suspect.reach == suspect.synced:
-                return
-            try:
-                fresh = self._new_file(suspect.continuation(SYNC_FAILED))
-                self._copy_unsynced(suspect, fresh)
-            except OSError as error:
-                raise JournalProblem(
-                    f"{suspect.path.name} could not be made durable: {error.strerror}",
-                    "the disk may be failing: copy the journal folder elsewhere",
-                ) from error
-            suspect.moved_to = fresh
-            self._previous = fresh.continuation(ROLLED)
+            current, self._segment = self._segment, None
+            if current is not None:
+                self._retire(current, ROLLED)
+            for segment in self._unsynced[self._unsynced.index(suspect) :]:
+                segment.suspect = True
+                if not _is_safe(segment):
+                    self._carry_over(segment)
+
+    def _carry_over(self, suspect: Segment) -> None:
+        """Write the frames of a suspect file that no sync covered to a new one."""
+        try:
+            fresh = self._new_file(suspect.continuation(SYNC_FAILED))
+            self._copy_unsynced(suspect, fresh)
+        except OSError as error:
+            raise JournalProblem(
+                f"{suspect.path.name} could not be made durable: {error.strerror}",
+                "the disk may be failing: copy the journal folder elsewhere",
+            ) from error
+        suspect.moved_to = fresh
+        self._previous = fresh.continuation(ROLLED)
 
     @staticmethod
     def _copy_unsynced(suspect: Segment, fresh: Segment) -> None:
@@ -277,6 +287,11 @@ class Journal:
         self._segment = self._newest = self._previous = self._syncing = None
         self._unsynced, self._held = [], []
         self._committed = self._appended
+
+
+def _is_safe(segment: Segment) -> bool:
+    """Whether all its frames are on the disk, here or where they were moved to."""
+    return segment.moved_to is not None or segment.reach == segment.synced
 
 
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()

@@ -18,10 +18,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from proml.capture.draft import Reference, StepAsked, encode
+from proml.capture.draft import Reference, StepAsked, Subject, encode
 from proml.capture.hashing import Progress
+from proml.capture.known import Known
 from proml.capture.plain import plain
-from proml.capture.run import journal_of, new_salt, subject_of
+from proml.capture.run import journal_of, new_salt, subject_known
 from proml.config import Config, load
 from proml.core.call import Call
 from proml.core.chronicle import Chronicle, Transition
@@ -245,7 +246,7 @@ class Participant:
             NotFound, FileRefused: when a file is missing or cannot be fingerprinted.
         """
         lifecycle = self._lifecycle(kind)
-        subject = subject_of(path, self.progress) if path else None
+        subject = self._subject_of(path) if path else None
         salt = new_salt()
         draft = StepAsked(
             kind=kind,
@@ -289,7 +290,7 @@ class Participant:
             known = sorted({name for lifecycle in self.lifecycles for name in lifecycle.actions})
             raise UsageProblem(f"no lifecycle has an action {action!r}", f"actions are {', '.join(known)}")
         reference = self.reference(target)
-        spoken_of = subject_of(subject, self.progress) if subject else reference.subject
+        spoken_of = self._subject_of(subject) if subject else reference.subject
         draft = StepAsked(
             kind=kinds[0] if len(kinds) == 1 else "artefact",
             action=action,
@@ -361,7 +362,7 @@ class Participant:
     def reference(self, target: Target) -> Reference:
         """What a file, folder, id, salt or digest means as a reference in a draft."""
         if isinstance(target, Path):
-            return Reference(subject=subject_of(target, self.progress))
+            return Reference(subject=self._subject_of(target))
         try:
             unhexed(target)
         except RecordInvalid:
@@ -380,6 +381,9 @@ class Participant:
         journal.sync()
         if draft.salt:
             self._salts.add(draft.salt)
+
+    def _subject_of(self, path: Path) -> Subject:
+        return subject_known(path, Known(self.config.known), self.progress)
 
     def _lifecycle(self, kind: str) -> Lifecycle:
         for lifecycle in reversed(self.lifecycles):

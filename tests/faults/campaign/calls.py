@@ -106,7 +106,10 @@ def survive(point: Point, place: Path) -> bool:
         text = log.read_text()
         killed = "+++ killed by SIGKILL +++" in text
         assert killed or done.returncode == 0, done.stderr[-2_000:]
-        WORKS[point.work].check(folder, acknowledged)
+        try:
+            WORKS[point.work].check(folder, acknowledged)
+        except (AssertionError, KeyError) as wrong:
+            raise AssertionError(f"{point}: {wrong}") from wrong
         return killed or "(INJECTED)" in text
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -26,7 +26,7 @@ from proml.node.server.listening import Listening
 from proml.node.server.node import Node, open_index
 from proml.node.server.place import node_folder
 from proml.node.server.running import Serving, at_work
-from proml.signing import LocalSigner, throwaway_key
+from proml.signing import open_key, throwaway_key
 from proml.trust import LedgerFile, new_profile, write_ledger_file
 
 LOOPBACK = Listening(port=0)
@@ -40,7 +40,9 @@ class Place:
         self.me = Participant(load(root, {}))
         self.other = throwaway_key()
         profiles = {1: new_profile("Acme"), 2: new_profile("Lab")}
-        keys = (self.me.signer, self.other)
+        # The person's own key: the node's signer signs for the ledger and nothing else.
+        self.signer = open_key(self.me.config.key_file)
+        keys = (self.signer, self.other)
         founders = [
             Founder(key.address, role_mask(ROLES), profiles[n].commitment) for n, key in enumerate(keys, 1)
         ]
@@ -50,12 +52,6 @@ class Place:
         self.me.__dict__["ledger"] = self.memory  # in place of what the file would lead to
         self.url = ""
         self.node: Node
-
-    @property
-    def signer(self) -> LocalSigner:
-        signer = self.me.signer
-        assert isinstance(signer, LocalSigner)
-        return signer
 
     @contextmanager
     def up(self, listening: Listening = LOOPBACK, duties: bool = False) -> Iterator[None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from proml.node.pages import artefacts, checking, lineages, members, overview, reports, runs, static
+from proml.node.pages import artefacts, checking, lineages, members, overview, reports, runs, sessions, static
 
 ROUTERS = (
     static.ROUTER,
@@ -20,6 +20,7 @@ ROUTERS = (
     members.ROUTER,
     checking.ROUTER,
     reports.ROUTER,
+    sessions.ROUTER,
 )
 
 

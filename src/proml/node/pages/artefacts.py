@@ -1,6 +1,6 @@
 """Artefacts: the list with search and facets, and the page of one of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -31,6 +31,7 @@ from proml.node.server.callers import Reader, node_of
 ROUTER = APIRouter(route_class=PageRoute)
 MOST_STEPS = 100
 MOST_USES = 20
+MOST_SOURCES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class ArtefactPage:
 
     Attributes:
         steps: newest first.
+        sources: the artefacts that these steps named as inputs, by id.
         uses: steps of other artefacts that named this one as an input, newest first.
         possible: empty where its lifecycle's file is not here.
     """
@@ -107,6 +109,7 @@ class ArtefactPage:
     artefact: ArtefactRow
     about: str
     steps: Page[StepRow]
+    sources: Mapping[str, ArtefactRow]
     taints: tuple[TaintPath, ...]
     approvals: Page[ApprovalRow]
     uses: Page[StepRow]
@@ -157,6 +160,7 @@ def one(
             artefact=row,
             about=lifecycle.about if lifecycle else "",
             steps=steps,
+            sources=_sources(view, steps.rows),
             taints=tuple(with_rows(view, each) for each in what_taints(view, artefact_id, 10)),
             approvals=approvals(view, artefact_id, ask=Ask(50)),
             uses=who_used(view, artefact_id, Ask(MOST_USES)),
@@ -166,6 +170,11 @@ def one(
         title = f"{row.kind} {row.name or row.id[2:10]}"
         drawings = dict(_drawings(lifecycle, row, found))
         return answer(request, view, Shown("artefact.html", title, content, "/artefacts", drawings))
+
+
+def _sources(view: View, steps: Sequence[StepRow]) -> dict[str, ArtefactRow]:
+    named = dict.fromkeys(each.artefact for step in steps for each in step.inputs)
+    return {each: artefact(view, unhexed(each)) for each in list(named)[:MOST_SOURCES]}
 
 
 def with_rows(view: View, taint: TaintRow) -> TaintPath:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
-from proml.node.index import Ask, Wanted, find, lately, proposals, status, tainted
+from proml.node.index import Ask, Wanted, find, lately, proposals, status, tainted, waiting_for
 from proml.node.index.rows import (
     AnchorRow,
     ApprovalRow,
@@ -18,12 +18,13 @@ from proml.node.index.rows import (
     RefusalRow,
     Waiting,
 )
-from proml.node.pages.shown import PageRoute, Shown, answer
+from proml.node.pages.shown import PageRoute, Shown, answer, own_organisation
 from proml.node.server.callers import Reader, node_of
 
 ROUTER = APIRouter(route_class=PageRoute)
 MOST_NEWS = 20
 MOST_TAINTED = 50
+MOST_WAITING = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,15 @@ class Overview:
 @ROUTER.get("/")
 def overview(request: Request, _: Reader) -> Response:
     """The overview."""
-    with node_of(request).index.reading() as view:
+    node = node_of(request)
+    with node.index.reading() as view:
+        own = own_organisation(node, view)
         reached, complete = tainted(view, MOST_TAINTED)
         few = Ask(10)
         content = Overview(
             status=status(view),
             news=tuple(News(what(row), row) for row in lately(view, Ask(MOST_NEWS)).rows),
-            waiting=(),
+            waiting=tuple(waiting_for(view, own, MOST_WAITING)) if own else (),
             tainted=tuple(reached),
             all_tainted=complete,
             recalled=find(view, Wanted(recalled=True), few).rows,

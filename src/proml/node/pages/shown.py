@@ -26,7 +26,7 @@ from proml.export.markup import own
 from proml.export.palette import with_fallbacks
 from proml.export.templating import environment, page_rules
 from proml.node.index import View, status
-from proml.node.server.callers import node_of
+from proml.node.server.callers import Caller, caller_of, node_of
 from proml.node.server.node import Node
 from proml.node.server.problems import problem_of
 from proml.node.server.routes import Answering
@@ -63,6 +63,8 @@ class Frame:
         block, time: how far the index reads; `time` is 0 before the first block.
         behind: blocks that the index has still to read; None before the indexer ran at all.
         problems: sentences about what is not well.
+        scopes: what whoever looks at it may do here.
+        signed_in: whether that one signed in with a key.
     """
 
     organisation: str
@@ -72,6 +74,8 @@ class Frame:
     time: int
     behind: int | None
     problems: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    signed_in: bool = False
 
 
 # Around a page that says what is wrong: then nothing is asked of an index that may be what is wrong.
@@ -116,6 +120,7 @@ def frame_of(request: Request, view: View) -> Frame:
         for standing in node.standings()
         if standing.problem and standing.name != "indexer"
     ]
+    caller = _caller(request)
     index = [f"The index cannot go on: {told.problem}"] if told.problem else []
     return Frame(
         organisation=_own_name(node, view),
@@ -125,6 +130,8 @@ def frame_of(request: Request, view: View) -> Frame:
         time=view.head.time,
         behind=told.behind if told.checked is not None else None,
         problems=tuple(index + duties),
+        scopes=tuple(sorted(caller.scopes)) if caller else (),
+        signed_in=caller is not None and caller.address is not None,
     )
 
 
@@ -157,9 +164,22 @@ def with_query(request: Request, **changes: str | None) -> str:
     return f"{request.url.path}?{query}" if query else request.url.path
 
 
-def _own_name(node: Node, view: View) -> str:
+def _caller(request: Request) -> Caller | None:
+    try:
+        return caller_of(request)
+    except (HTTPException, ProMLError):
+        return None
+
+
+def own_organisation(node: Node, view: View) -> int:
+    """Number of the organisation that the node's key belongs to, 0 when to none."""
     key = view.consortium.shared.keys.get(node.me.signer.address)
-    return view.names.name_of(key.organisation) if key else "an outsider"
+    return key.organisation if key else 0
+
+
+def _own_name(node: Node, view: View) -> str:
+    number = own_organisation(node, view)
+    return view.names.name_of(number) if number else "an outsider"
 
 
 @cache

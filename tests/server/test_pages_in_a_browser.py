@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,10 +12,14 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from eth_account.messages import _hash_eip191_message, encode_typed_data
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from proml.core.digest import hexed, sha256
-from tests.server.place import Place
+from proml.node.government import Government
+from proml.node.server.signatures import text_digest
+from proml.signing import LocalSigner
+from tests.server.place import Place, until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 # Without these it looks for updates of its own, on other hosts.
@@ -184,3 +189,66 @@ def test_an_open_page_tells_that_the_history_moved_on(browser: Browser, told: Pl
         told.me.register(None, "dependency", "another library")
         page.wait_for_selector("#live:not([hidden])", timeout=20_000)
     context.close()
+
+
+class Wallet:
+    """A wallet as browsers have one (EIP-1193): it shows what it signs, and signs with a real key."""
+
+    def __init__(self, key: LocalSigner) -> None:
+        self.key = key
+        self.shown: list[str] = []
+
+    def install(self, page: Page) -> None:
+        page.expose_function("wallet", self._answer)
+        page.add_init_script("window.ethereum = { request: (asked) => window.wallet(asked) };")
+
+    def _answer(self, asked: dict[str, Any]) -> Any:
+        match asked["method"]:
+            case "eth_requestAccounts":
+                return [hexed(self.key.address)]
+            case "personal_sign":
+                self.shown.append(asked["params"][0])
+                return hexed(self.key.sign_digest(text_digest(asked["params"][0])))
+            case "eth_signTypedData_v4":
+                message = encode_typed_data(full_message=json.loads(asked["params"][1]))
+                self.shown.append(json.loads(asked["params"][1])["message"]["text"])
+                return hexed(self.key.sign_digest(_hash_eip191_message(message)))
+        raise AssertionError(asked)
+
+
+def test_a_member_signs_in_makes_a_step_and_decides(browser: Browser, told: Place):
+    Government(told.me).propose_threshold(2)
+    (row,) = listed(told, "model")
+    wallet = Wallet(told.signer)
+    context = browser.new_context(viewport=DESK)
+    with watched(context, told) as seen:
+        wallet.install(seen.page)
+        page = seen.open("/sign-in")
+        page.get_by_role("button", name="Sign in with a wallet").click()
+        page.get_by_role("link", name="Signed in").wait_for()
+        page = seen.open(f"/artefacts/{row['id']}")
+        page.get_by_role("button", name="drop", exact=True).click()
+        page.locator("#acted", has_text="drop is noted").wait_for()
+        until(lambda: listed(told, "model")[0]["state"] == "dropped")
+        until(lambda: told.get("/proposals?format=json").json()["content"]["proposals"])
+        page = seen.open("/proposals")
+        page.get_by_role("button", name="Execute it").click()
+        page.locator("#acted", has_text="Done: execute proposal 1").wait_for()
+        page = seen.open("/sign-in")
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_role("link", name="Sign in", exact=True).wait_for()
+    assert "execute proposal 1" in wallet.shown[-1]
+    context.close()
+
+
+def test_without_a_wallet_the_page_says_what_to_do(browser: Browser, told: Place):
+    context = browser.new_context(viewport=DESK)
+    with watched(context, told) as seen:
+        page = seen.open("/sign-in")
+        page.get_by_role("button", name="Sign in with a wallet").click()
+        page.locator("#said", has_text="there is no wallet").wait_for()
+    context.close()
+
+
+def listed(place: Place, kind: str) -> list[dict[str, Any]]:
+    return list(place.get(f"/artefacts?format=json&kind={kind}").json()["content"]["page"]["rows"])

@@ -28,7 +28,16 @@ WRITTEN = (
     ROOT / "README.md",
     *(
         DOCS / f"{page}.md"
-        for page in ("tutorial", "concepts", "operating", "governance", "keys", "lifecycles", "searching")
+        for page in (
+            "tutorial",
+            "concepts",
+            "operating",
+            "approvals",
+            "governance",
+            "keys",
+            "lifecycles",
+            "searching",
+        )
     ),
 )
 PAGES = sorted(

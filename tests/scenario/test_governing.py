@@ -130,6 +130,18 @@ def test_whoever_leaves_can_read_and_no_longer_write(three: Consortium) -> None:
     assert "no longer a member" in gone["message"]
 
 
+def test_a_member_stands_in_for_one_that_went(three: Consortium) -> None:
+    unknown = three.refused("clinic", "consortium", "propose", "successor", "firm", "--member", "lab")
+    assert unknown["hint"] == "organisations that went are none"
+    nobody = three.refused("clinic", "consortium", "propose", "successor", "firm")
+    assert "goes with successor" in nobody["message"]
+    three.did("firm", "consortium", "leave", "--yes")
+    named = three.did("clinic", "consortium", "propose", "successor", "firm", "--member", "lab")
+    assert named["what"] == "let lab keep what firm kept"
+    three.did("lab", "consortium", "vote", "1")
+    assert three.did("lab", "consortium", "execute", "1")["state"] == "executed"
+
+
 def test_a_slip_is_told_in_a_sentence_and_changes_nothing(three: Consortium) -> None:
     def hint(*arguments: str) -> str:
         return three.refused("lab", "consortium", *arguments)["hint"]

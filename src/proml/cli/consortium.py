@@ -40,6 +40,7 @@ class ChangeName(StrEnum):
     THRESHOLD = "threshold"
     LIFECYCLE = "lifecycle"
     RECOVER_KEY = "recover-key"
+    SUCCESSOR = "successor"
 
 
 @consortium_command.callback()
@@ -99,6 +100,9 @@ def propose(
         list[str],
         typer.Option("--role", "-r", metavar="ROLE", help="For admit and roles; repeat it for several."),
     ] = [],
+    member: Annotated[
+        str, typer.Option("--member", "-m", metavar="NAME", help="For successor: who takes the place.")
+    ] = "",
     as_json: Json = False,
 ) -> int:
     """Propose a change; that is our vote for it, too. Needs a key with the scope `govern`.
@@ -109,6 +113,7 @@ def propose(
         proml consortium propose threshold 3
         proml consortium propose lifecycle release.toml
         proml consortium propose recover-key consent.json
+        proml consortium propose successor "Gone Lab" --member "Acme Clinic"
 
     The consent files come from `proml key consent`, run by whoever holds the new key. Those who vote need the
     same file to see what it is about. `roles` without --role takes them all away.
@@ -116,8 +121,13 @@ def propose(
     government = Government(Participant.open(passphrase=ask_passphrase))
     if role and change not in (ChangeName.ADMIT, ChangeName.ROLES):
         raise UsageProblem(f"{change} has no roles", "leave --role away")
+    if bool(member) != (change is ChangeName.SUCCESSOR):
+        raise UsageProblem("--member goes with successor", "it names who takes the place of who went")
     with busy("proposing …"):
-        number = _propose(government, change, what, role)
+        if change is ChangeName.SUCCESSOR:
+            number = government.propose_successor(what, member)
+        else:
+            number = _propose(government, change, what, role)
     return _told(government.motion(number), as_json)
 
 
@@ -137,7 +147,7 @@ def _propose(government: Government, change: ChangeName, what: str, roles: list[
             return government.propose_threshold(int(what))
         case ChangeName.LIFECYCLE:
             return government.propose_lifecycle(what)
-        case ChangeName.RECOVER_KEY:
+        case _:
             return government.propose_recovery(Path(what))
 
 

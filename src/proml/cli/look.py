@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from proml.cli.approvals import document_of, show_awaited
 from proml.cli.terminal import emit_json, safe, say, short, table, when, write_whole
 from proml.core.chronicle import Chronicle, Transition
 from proml.core.digest import ZERO, hexed
@@ -18,6 +19,7 @@ from proml.core.recall import Due
 from proml.errors import NotFound
 from proml.export import mermaid, svg, text
 from proml.export.reading import Names, lineage_view
+from proml.node.approvals import Approvals
 from proml.node.participant import Participant
 from proml.node.recalling import obligations, told
 from proml.node.targets import artefact_meant
@@ -61,6 +63,9 @@ def show(target: Target, as_json: Json = False) -> int:
     _show_recalls(document)
     if document["next"]:
         table(("next", "by a"), [(action, ", ".join(roles)) for action, roles in document["next"].items()])
+    awaited = list(Approvals(me).awaited_of(chronicle, artefact))
+    if awaited:
+        show_awaited(awaited)
     _show_steps(document["history"])
     return 0
 
@@ -169,6 +174,7 @@ def artefact_document(me: Participant, chronicle: Chronicle, artefact: bytes) ->
         "custodian": me.name_of(standing.custodian),
         "head": hexed(standing.head),
         "next": {k: list(v) for k, v in lifecycle.open_actions(standing.state).items()} if lifecycle else {},
+        "approvals": [document_of(each) for each in Approvals(me).awaited_of(chronicle, artefact)],
         "tainted by": [
             [me.title(chronicle, each) for each in taint.path] for taint in taints(chronicle, artefact)
         ],

@@ -63,6 +63,7 @@ SECTIONS: dict[str, dict[str, Command]] = {
         "recall": Command("recall", "Declare an artefact unfit, with a reason; taints all made from it"),
         "acknowledge": Command("recall", "Say that you know what a recall did to what is in your custody"),
         "amend": Command("recall", "Correct what an earlier step said, by a new one; nothing is replaced"),
+        "approve": Command("approvals", "Approve a step that another organisation is to take"),
         "journal": Command("journal", "status, verify, repair: what was recorded on this machine"),
         "push": Command("record", "Take everything recorded here to the ledger"),
     },
@@ -70,6 +71,7 @@ SECTIONS: dict[str, dict[str, Command]] = {
         "find": Command("find", "Search by name, digest, kind, state, who, when, parameter or metric"),
         "show": Command("look", "One artefact: where it stands, what may happen next, its history"),
         "log": Command("look", "The latest steps of everybody, or of one artefact"),
+        "approvals": Command("approvals", "Which steps need approvals, who gave theirs, and who could"),
         "lineage": Command("look", "What something was made from, and what was made from it"),
     },
     "Check": {

@@ -83,7 +83,7 @@ def register(
         proml register - --kind dependency --name "scikit-learn 1.5.2" --claim cve=none
     """
     me = Participant.open(passphrase=ask_passphrase)
-    content = Content(parameters=_pairs(param), claims=_pairs(claim))
+    content = Content(parameters=pairs(param), claims=pairs(claim))
     where = None if path == "-" else Path(path)
     if where is None and not name:
         raise UsageProblem("an artefact without bytes needs a name", "add --name")
@@ -120,7 +120,7 @@ def act(
         proml act recall data/ --claim reason="labels were wrong" --push
     """
     me = Participant.open(passphrase=ask_passphrase)
-    content = Content(_pairs(param), _pairs(metric), _pairs(claim))
+    content = Content(pairs(param), pairs(metric), pairs(claim))
     with busy("fingerprinting …") as me.progress:
         me.act(_target(me, target), action, subject, _inputs(me, inputs), content)
     return noted(me, {"action": action, "target": target}, f"noted: {action} {target}", push, as_json)
@@ -188,7 +188,7 @@ def execute(
     for text in used:
         if not Path(_named(text, "input")[0]).exists():
             raise NotFound(f"there is no {text!r} to use", "check the path given to --used")
-    run = Run(name or Path(command[0]).name, config).start(_pairs(param), doing)
+    run = Run(name or Path(command[0]).name, config).start(pairs(param), doing)
     for text in used:
         run.used(*_named(text, "input"))
     status = _run_child(command)
@@ -347,7 +347,7 @@ def _inputs(me: Participant, texts: list[str]) -> list[tuple[Target, str]]:
     return [(_target(me, path), part) for path, part in (_named(text, "input") for text in texts)]
 
 
-def _pairs(texts: list[str]) -> dict[str, Any]:
+def pairs(texts: list[str]) -> dict[str, Any]:
     """NAME=VALUE; a value that is JSON is taken as such, anything else as text."""
     found: dict[str, Any] = {}
     for text in texts:

@@ -35,6 +35,7 @@ GAS_ANCHOR = 60_000
 GAS_REGISTER = 115_000
 GAS_ACT = 85_000
 GAS_INPUT = 7_000
+GAS_APPROVAL = 14_000
 GAS_RULE = 30_000
 GET_RECEIPT = "eth_getTransactionReceipt"
 SEND = "eth_sendRawTransaction"
@@ -274,7 +275,8 @@ def gas_of_item(item: AnchorCall | StepCall) -> int:
     """The most gas that one item of a batch can add."""
     if isinstance(item, AnchorCall):
         return GAS_ANCHOR
-    return (GAS_REGISTER if item.lifecycle else GAS_ACT) + GAS_INPUT * len(item.inputs)
+    relied_on = GAS_INPUT * len(item.inputs) + GAS_APPROVAL * len(item.approvals)
+    return (GAS_REGISTER if item.lifecycle else GAS_ACT) + relied_on
 
 
 def open_ledger(file: LedgerFile) -> EvmLedger:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from proml.contracts.abi import MAX_ANCHORS, MAX_BATCH_INPUTS, MAX_STEPS
+from proml.contracts.abi import MAX_ANCHORS, MAX_BATCH_APPROVALS, MAX_BATCH_INPUTS, MAX_STEPS
 from proml.core.call import AnchorCall, BatchCall, ContractCall, StepCall
 from proml.core.chronicle import Chronicle
 from proml.core.digest import hexed, unhexed
@@ -30,13 +30,15 @@ def next_call(waiting: list[Intent], gas: int) -> tuple[list[Intent], ContractCa
         return waiting[:1], read_call(waiting[0].call)
     anchors: list[tuple[Intent, AnchorCall]] = []
     steps: list[tuple[Intent, StepCall]] = []
-    inputs, needed = 0, gas_bound(BatchCall())
+    inputs, approvals, needed = 0, 0, gas_bound(BatchCall())
     for intent in itertools.takewhile(lambda intent: intent.what != CALL, waiting):
         item = _read(intent)
         needed += gas_of_item(item)
-        inputs += len(item.inputs) if isinstance(item, StepCall) else 0
+        if isinstance(item, StepCall):
+            inputs, approvals = inputs + len(item.inputs), approvals + len(item.approvals)
         full = len(anchors) == MAX_ANCHORS if isinstance(item, AnchorCall) else len(steps) == MAX_STEPS
-        if full or inputs > MAX_BATCH_INPUTS or (needed > gas and (anchors or steps)):
+        full = full or inputs > MAX_BATCH_INPUTS or approvals > MAX_BATCH_APPROVALS
+        if full or (needed > gas and (anchors or steps)):
             break
         if isinstance(item, AnchorCall):
             anchors.append((intent, item))

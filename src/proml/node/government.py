@@ -93,21 +93,24 @@ class Government:
             raise NotFound(f"there is no proposal {number}", self._known(shared))
         return self._motion(shared, number, block)
 
-    def member(self, text: str) -> int:
-        """The number of the member that a name or number means.
+    def member(self, text: str, removed: bool = False) -> int:
+        """The number of the member that a name or number means; with `removed`, of one that went.
 
         Raises:
             NotFound: when it means none; the hint names the nearest.
         """
         shared = self._me.chronicle().shared
-        names = {self._me.name_of(n): n for n, each in shared.organisations.items() if not each.removed}
+        fitting = [n for n, each in shared.organisations.items() if bool(each.removed) == removed]
+        names = {self._me.name_of(number): number for number in fitting}
         if text in names:
             return names[text]
-        if text.isascii() and text.isdigit() and int(text) in names.values():
+        if text.isascii() and text.isdigit() and int(text) in fitting:
             return int(text)
         close = difflib.get_close_matches(text, names, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"members are {', '.join(names)}"
-        raise NotFound(f"no member is called {text!r}", hint)
+        which = "organisations that went" if removed else "members"
+        hint = f"did you mean {close[0]!r}?" if close else f"{which} are {', '.join(names) or 'none'}"
+        what = "organisation that went" if removed else "member"
+        raise NotFound(f"no {what} is called {text!r}", hint)
 
     # --- proposing: each returns the proposal's number --------------------------------------
 
@@ -159,6 +162,12 @@ class Government:
             )
         self._papers.keep_consent(given)
         return self._propose(Change(ChangeKind.RECOVER_KEY, given.organisation, key=given.key))
+
+    def propose_successor(self, gone: str, member: str) -> int:
+        """Propose which member stands in for an organisation that is none any more, as a custodian."""
+        return self._propose(
+            Change(ChangeKind.NAME_SUCCESSOR, self.member(gone, removed=True), self.member(member))
+        )
 
     # --- deciding ---------------------------------------------------------------------------
 

@@ -14,13 +14,15 @@ from typing import Any
 from proml.capture.draft import Reference, Subject
 from proml.capture.plain import plain
 from proml.core.call import AnchorCall, StepCall
+from proml.core.consortium import Actor
 from proml.core.digest import ZERO, hexed, unhexed
-from proml.core.event import Input
+from proml.core.event import Approval, Input
 from proml.core.lifecycle import MAX_INPUTS, Lifecycle
 from proml.core.record import KEY_BYTES, RECORD_TYPE, VERSION, seal, subject_commitment
 from proml.errors import NotFound, RecordInvalid
 from proml.node.deposits import Deposits
 from proml.node.outbox import Outbox
+from proml.node.standing_approvals import agreed_subject, next_rule, standing_approvals
 from proml.node.view import LedgerView
 
 
@@ -99,7 +101,9 @@ class Sealer:
         }
         if statement.name:
             record["name"] = statement.name
-        if statement.subject:
+        action = statement.lifecycle.action_number(statement.action)
+        subject, approvals = self._relied_on(statement, action, sequence, key)
+        if statement.subject and subject != ZERO:
             record["subject"] = statement.subject.document()
         if listed:
             record["inputs"] = listed
@@ -108,11 +112,12 @@ class Sealer:
         call = StepCall(
             artefact=statement.salt or statement.artefact,
             lifecycle=number if statement.salt else 0,
-            action=statement.lifecycle.action_number(statement.action),
+            action=action,
             sequence=sequence,
             record=commitment,
-            subject=self._subject(statement, key),
+            subject=subject,
             inputs=inputs,
+            approvals=approvals,
         )
         self._deposits.put(commitment, sealed.content)
         label = " ".join(filter(None, (statement.action, statement.lifecycle.kind, statement.name)))
@@ -187,6 +192,21 @@ class Sealer:
         standing = self._ledger.chronicle.shared.artefacts.get(artefact)
         return max(standing.sequence if standing else 0, self._queued.get(artefact, 0))
 
+    def _relied_on(
+        self, statement: Statement, action: int, sequence: int, key: bytes
+    ) -> tuple[bytes, tuple[Approval, ...]]:
+        """The subject of a step, and the approvals that stand for it where it needs any."""
+        shared = self._ledger.chronicle.shared
+        present = shared.artefacts.get(statement.artefact)
+        rule = next_rule(shared, statement.artefact, action)
+        if rule is None or not rule.approvals or present is None or present.sequence + 1 != sequence:
+            return self._subject(statement, key), ()
+        given = standing_approvals(shared, statement.artefact, action)
+        digest = unhexed(statement.subject.sha256) if statement.subject else None
+        is_public = statement.lifecycle.kind in self._discoverable
+        subject = agreed_subject(given, rule, digest, is_public)
+        return subject, given.get(subject, ())
+
     def _subject(self, statement: Statement, key: bytes) -> bytes:
         if statement.subject is None:
             return ZERO
@@ -237,6 +257,9 @@ def step_document(step: StepCall) -> dict[str, Any]:
         "record": hexed(step.record),
         "subject": hexed(step.subject),
         "inputs": [[hexed(entry.artefact), entry.sequence] for entry in step.inputs],
+        "approvals": [
+            [each.actor.organisation, hexed(each.actor.key), hexed(each.record)] for each in step.approvals
+        ],
     }
 
 
@@ -250,6 +273,10 @@ def read_step(document: Mapping[str, Any]) -> StepCall:
         unhexed(document["record"]),
         unhexed(document["subject"]),
         tuple(Input(unhexed(artefact), sequence) for artefact, sequence in document["inputs"]),
+        tuple(
+            Approval(Actor(organisation, unhexed(key, 20)), unhexed(record))
+            for organisation, key, record in document.get("approvals", ())
+        ),
     )
 
 

@@ -56,11 +56,13 @@ from proml.capture.known import Known, snapshot
 from proml.capture.plain import MAX_TEXT, plain, text
 from proml.capture.seen import Seen
 from proml.config import Config
+from proml.core.deadline import deadline_after
 from proml.core.digest import hexed
 from proml.errors import UsageProblem
 from proml.journal import Journal
 
 log = logging.getLogger("proml")
+Said = Mapping[str, Any] | None
 
 # A file up to this size hashes in a few milliseconds, less than a thread is worth.
 AT_ONCE_BYTES = 8 * 1024 * 1024
@@ -180,32 +182,32 @@ class Run:
 
     # --- life -------------------------------------------------------------------------------
 
-    def start(
-        self, parameters: Mapping[str, Any] | None = None, doing: Mapping[str, Any] | None = None
-    ) -> Self:
+    def start(self, parameters: Said = None, doing: Said = None, within: float | None = None) -> Self:
         """Write the start of the run. `track` calls this; call it once.
 
         Args:
             parameters: names to JSON values; what has no JSON form is kept as its text.
             doing: command and code version, in place of those of this process.
+            within: seconds after which the run counts as abandoned if it is still open.
         """
         try:
-            self._guarded("start", lambda: self._start(parameters, doing))
+            self._guarded("start", lambda: self._start(parameters, doing, within))
         except Exception:  # strict: there is no run
             _open_runs.discard(self)
             raise
         return self
 
-    def _start(self, parameters: Mapping[str, Any] | None, doing: Mapping[str, Any] | None) -> None:
+    def _start(self, parameters: Said, doing: Said, within: float | None) -> None:
         config = self._config
         if config is None:
             return
         if doing is None:
             # A program that embeds Python may have no sys.argv.
             doing = {"command": command(getattr(sys, "argv", []), config.root)} if config.environment else {}
-        self._started = RunStarted(
-            self.salt, text(self.name), time.time(), plain(parameters or {}), plain(doing)
-        )
+        at = time.time()
+        if within is not None:
+            doing = {**doing, "deadline": deadline_after(at, within)}
+        self._started = RunStarted(self.salt, text(self.name), at, plain(parameters or {}), plain(doing))
         _open_runs.add(self)
         self._opened()
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from proml.capture.run import Run
 from proml.config import Config, is_off, is_on, load
+from proml.core.deadline import deadline_after
 from proml.errors import ProjectMissing, UsageProblem
 
 log = logging.getLogger("proml")
@@ -34,14 +35,15 @@ class Tracking:
     run of a coroutine or generator function lasts until the coroutine or generator ends.
     """
 
-    def __init__(self, name: str, parameters: Mapping[str, Any] | None) -> None:
+    def __init__(self, name: str, parameters: Mapping[str, Any] | None, within: float | None = None) -> None:
         """Remember what the run shall be called; nothing is recorded yet."""
         self._name = name
         self._parameters = parameters
+        self._within = within
         self._entered: list[tuple[Run, Token[Run | None]]] = []
 
     def __enter__(self) -> Run:
-        run = Run(self._name, _configuration()).start(self._parameters)
+        run = Run(self._name, _configuration()).start(self._parameters, within=self._within)
         self._entered.append((run, _current.set(run)))
         return run
 
@@ -58,7 +60,7 @@ class Tracking:
 
     def __call__(self, function: Function) -> Function:
         """Decorate a function: every call is a run of its own."""
-        around: Function = _around(function, lambda: Tracking(self._name, self._parameters))
+        around: Function = _around(function, lambda: Tracking(self._name, self._parameters, self._within))
         return around
 
     def _leave(self) -> tuple[Run, Token[Run | None]]:
@@ -70,12 +72,14 @@ class Tracking:
         return left
 
 
-def track(name: str, *, parameters: Mapping[str, Any] | None = None) -> Tracking:
+def track(name: str, *, parameters: Mapping[str, Any] | None = None, within: float | None = None) -> Tracking:
     """Track a run: `with proml.track("train") as run:` or `@proml.track("train")`.
 
     Args:
         name: what the run is called; members of the consortium may come to read it.
         parameters: settings worth keeping, names to JSON values.
+        within: seconds after which the run counts as abandoned if it is still open: its deadline stands
+            in its plan, and the time of the blocks decides.
 
     Raises:
         ProjectMissing, ConfigInvalid: in strict mode only, when entered; otherwise a warning is logged
@@ -83,7 +87,9 @@ def track(name: str, *, parameters: Mapping[str, Any] | None = None) -> Tracking
     """
     if not isinstance(name, str) or not name:  # type: ignore[redundant-expr]
         raise UsageProblem(f"a run needs a name, not {name!r}", 'proml.track("train")')
-    return Tracking(name, parameters)
+    if within is not None:
+        deadline_after(0, within)
+    return Tracking(name, parameters, within)
 
 
 def _around(function: Any, tracking: Callable[[], Tracking]) -> Any:

@@ -20,6 +20,7 @@ from proml.errors import NotFound
 from proml.export import mermaid, svg, text
 from proml.export.reading import Names, lineage_view
 from proml.node.approvals import Approvals
+from proml.node.deadlines import abandoned, deadline_of
 from proml.node.participant import Participant
 from proml.node.recalling import obligations, told
 from proml.node.targets import artefact_meant
@@ -61,6 +62,9 @@ def show(target: Target, as_json: Json = False) -> int:
     ]
     table(("", ""), rows)
     _show_recalls(document)
+    if document["deadline"]:
+        state = "[red]abandoned[/]: open beyond its" if document["abandoned"] else "its"
+        say(f"{state} deadline, {safe(document['deadline'])}")
     if document["next"]:
         table(("next", "by a"), [(action, ", ".join(roles)) for action, roles in document["next"].items()])
     awaited = list(Approvals(me).awaited_of(chronicle, artefact))
@@ -152,7 +156,7 @@ def names_of(me: Participant, chronicle: Chronicle) -> Names:
         for lifecycle in me.lifecycles
         if lifecycle.table.document == document
     }
-    return Names(lifecycles, me.name_of, me.names(chronicle))
+    return Names(lifecycles, me.name_of, me.names(chronicle), frozenset(abandoned(me, chronicle)))
 
 
 def artefact_document(me: Participant, chronicle: Chronicle, artefact: bytes) -> dict[str, Any]:
@@ -162,6 +166,7 @@ def artefact_document(me: Participant, chronicle: Chronicle, artefact: bytes) ->
     standing = chronicle.shared.artefacts[artefact]
     lifecycle = me.lifecycle_of(chronicle, artefact)
     names = me.names(chronicle)
+    deadline = deadline_of(me, chronicle, artefact)
     return {
         "id": hexed(artefact),
         "kind": lifecycle.kind if lifecycle else f"lifecycle {standing.lifecycle}",
@@ -184,6 +189,8 @@ def artefact_document(me: Participant, chronicle: Chronicle, artefact: bytes) ->
             if chronicle.is_recalled(recalled)
         ],
         "to acknowledge": [_due_document(me, chronicle, each) for each in obligations(chronicle, artefact)],
+        "deadline": when(deadline.timestamp()) if deadline else None,
+        "abandoned": artefact in abandoned(me, chronicle),
         "history": _history_document(me, chronicle, artefact, names),
     }
 

@@ -20,6 +20,7 @@ from proml.core.digest import hexed
 from proml.core.lineage import taints
 from proml.core.recall import Due
 from proml.errors import LedgerProblem, ProMLError, UsageProblem
+from proml.node.deadlines import abandoned
 from proml.node.founding import found_embedded, join, me, start_project, taken_back_on_failure
 from proml.node.participant import Participant
 from proml.node.recalling import obligations
@@ -121,7 +122,7 @@ def status(as_json: Json = False) -> int:
 
 
 # Said only where there is something to say.
-_RARE = frozenset({"to acknowledge", "unacknowledged"})
+_RARE = frozenset({"to acknowledge", "unacknowledged", "abandoned"})
 
 
 def _shown(value: Any) -> str:
@@ -160,6 +161,7 @@ def _ledger_status(mine: Participant) -> dict[str, Any]:
         "roles": ", ".join(role_names(roles)) or "none: this key belongs to no member",
         "artefacts": counts,
         "tainted": tainted,
+        "abandoned": sorted(mine.title(chronicle, each) for each in abandoned(mine, chronicle)),
         "waits for you": open_to_me,
         "to acknowledge": sorted({mine.title(chronicle, each.artefact) for each in owed if own(each)}),
         "unacknowledged": dict(Counter(mine.name_of(each.organisation) for each in owed if not own(each))),

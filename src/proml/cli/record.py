@@ -17,6 +17,7 @@ from proml.capture.environment import code_version
 from proml.capture.run import Run
 from proml.cli.terminal import ask_passphrase, busy, emit_json, safe, say, short, table
 from proml.config import load
+from proml.core.deadline import deadline_after
 from proml.core.digest import hexed, unhexed
 from proml.errors import NotFound, ProMLError, UsageProblem
 from proml.node.outbox import DONE, Intent
@@ -168,6 +169,10 @@ def execute(
     name: Annotated[
         str | None, typer.Option("--name", "-n", metavar="NAME", help="What to call the run.")
     ] = None,
+    within: Annotated[
+        str | None,
+        typer.Option("--within", metavar="TIME", help="Still open after 90s, 15m, 6h or 2d: abandoned."),
+    ] = None,
     param: Parameters = [],
 ) -> int:
     """Run any command, in any language, as a tracked run.
@@ -180,6 +185,7 @@ def execute(
         proml exec -u data.csv="training data" -o out/=dataset -- make all
     """
     config = load()
+    seconds = _seconds(within) if within else None
     made = [_named(text, "model") for text in produced]
     doing: dict[str, Any] = {"command": [Path(command[0]).name, f"({len(command) - 1} arguments)"]}
     code = code_version(config.root) if config.environment else None
@@ -188,7 +194,7 @@ def execute(
     for text in used:
         if not Path(_named(text, "input")[0]).exists():
             raise NotFound(f"there is no {text!r} to use", "check the path given to --used")
-    run = Run(name or Path(command[0]).name, config).start(pairs(param), doing)
+    run = Run(name or Path(command[0]).name, config).start(pairs(param), doing, seconds)
     for text in used:
         run.used(*_named(text, "input"))
     status = _run_child(command)
@@ -206,6 +212,17 @@ def execute(
     else:
         run.fail(f"exit code {status}")
     return status
+
+
+def _seconds(text: str) -> float:
+    """A time such as 90s, 15m, 6h or 2d in seconds; of a number alone they are seconds."""
+    units = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+    digits, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    if not (digits.isascii() and digits.isdigit()):
+        raise UsageProblem(f"--within {text!r} is no time", "write 90s, 15m, 6h or 2d")
+    seconds = int(digits) * units[unit]
+    deadline_after(0, seconds)
+    return seconds
 
 
 def _run_child(command: list[str]) -> int:

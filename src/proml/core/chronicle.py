@@ -144,3 +144,9 @@ class Chronicle:
                 break
             found = transition
         return found
+
+    def is_open(self, artefact: bytes) -> bool:
+        """Whether an artefact that was begun came to nothing yet: neither usable nor at an end."""
+        standing = self.shared.artefacts[artefact]
+        ended = self.shared.tables[standing.lifecycle].terminal >> standing.state & 1
+        return not standing.usable_from and not ended

@@ -131,6 +131,7 @@ _FIELDS: Mapping[str, Check] = {
         {
             "start": _time,
             "end": _time,
+            "deadline": _time,
             "command": _command,
             "code": _object(
                 {},

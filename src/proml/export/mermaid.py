@@ -88,6 +88,7 @@ def _label(artefact: ArtefactView) -> str:
     name = artefact.name or short_id(artefact.id)
     flag = "<br/>RECALLED" if artefact.is_recalled else ""
     flag += "<br/>TAINTED" if artefact.is_tainted else ""
+    flag += "<br/>ABANDONED" if artefact.is_abandoned else ""
     rows = [
         f"{label(artefact.kind)} #183; {label(artefact.state)}",
         label(name),

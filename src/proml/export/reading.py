@@ -33,11 +33,13 @@ class Names:
         lifecycles: by number on the ledger; a missing one leaves its states and actions numbered.
         name_of: an organisation's name by its number, `LedgerFile.name_of` for one.
         artefacts: names by id, as far as records are at hand.
+        abandoned: ids of what is open beyond its deadline, as far as plans are at hand.
     """
 
     lifecycles: Mapping[int, Lifecycle]
     name_of: Callable[[int], str]
     artefacts: Mapping[bytes, str]
+    abandoned: frozenset[bytes] = frozenset()
 
     def kind(self, lifecycle: int) -> str:
         """The kind that a lifecycle is of."""
@@ -137,6 +139,7 @@ def _artefact(chronicle: Chronicle, names: Names, artefact: bytes, tainted: bool
         organisation=names.name_of(standing.creator),
         is_recalled=chronicle.is_recalled(artefact),
         is_tainted=tainted,
+        is_abandoned=artefact in names.abandoned,
     )
 
 

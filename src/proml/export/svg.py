@@ -111,6 +111,8 @@ def _box(view: LineageView, artefact: ArtefactView, place: Place) -> Markup:
     ]
     if artefact.is_recalled or artefact.is_tainted:
         parts.append(_tab("recalled" if artefact.is_recalled else "tainted"))
+    elif artefact.is_abandoned:
+        parts.append(_tab("abandoned"))
     return group(parts, class_=" ".join(style), transform=f"translate({place.along:g} {place.across:g})")
 
 
@@ -193,6 +195,7 @@ def _summary(artefact: ArtefactView) -> str:
     words = f"{artefact.kind} {artefact.name or '(name not at hand)'}, {artefact.state}"
     words += ", recalled" if artefact.is_recalled else ""
     words += ", tainted: made from something recalled" if artefact.is_tainted else ""
+    words += ", abandoned: open beyond its deadline" if artefact.is_abandoned else ""
     return f"{words}; registered by {artefact.organisation}; {artefact.id}"
 
 

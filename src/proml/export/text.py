@@ -71,6 +71,7 @@ def _branches(here: str, indent: str, neighbours: dict[str, list[str]]) -> list[
 def _line(artefact: ArtefactView) -> str:
     flags = "  RECALLED" if artefact.is_recalled else ""
     flags += "  TAINTED" if artefact.is_tainted else ""
+    flags += "  ABANDONED" if artefact.is_abandoned else ""
     organisation = shortened(artefact.organisation, _LONGEST_NAME)
     state = shortened(artefact.state, _LONGEST_NAME)
     return f"{_name(artefact)} [{state}] {organisation}, {short_id(artefact.id)}{flags}"

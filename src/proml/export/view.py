@@ -21,6 +21,7 @@ class ArtefactView:
         organisation: who registered it.
         is_recalled: it stands in a recalled state itself.
         is_tainted: an artefact it derives from was recalled.
+        is_abandoned: it is open beyond the deadline of its plan.
     """
 
     id: str
@@ -30,6 +31,7 @@ class ArtefactView:
     organisation: str
     is_recalled: bool = False
     is_tainted: bool = False
+    is_abandoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from datetime import datetime
 
 from proml import __version__
 from proml.core.chronicle import Chronicle
@@ -21,10 +23,12 @@ from proml.export.report_view import (
     Report,
 )
 from proml.export.view import Timeline
+from proml.node.deadlines import abandoned
 from proml.node.participant import Participant
 
 # A report is for reading: of more steps it has the newest.
 MOST_STEPS = 500
+MOST_ABANDONED = 20
 LIMIT = (
     "What ProML does not see: wrong facts that were recorded honestly. It shows who stated what, when, and "
     "after whom, and that nothing of it was changed since."
@@ -40,7 +44,8 @@ def report_of(me: Participant, chronicle: Chronicle, verdict: Verdict) -> Report
         for each in me.lifecycles
         if each.table.document == document
     }
-    names = Names(lifecycles, me.name_of, me.names(chronicle))
+    left_open = abandoned(me, chronicle)
+    names = Names(lifecycles, me.name_of, me.names(chronicle), frozenset(left_open))
     made_from = lineage(chronicle, artefact, down=False)
     view = lineage_view(chronicle, made_from, names)
     timeline = _timeline(timeline_view(chronicle, names), {hexed(each) for each in made_from.artefacts})
@@ -68,8 +73,19 @@ def report_of(me: Participant, chronicle: Chronicle, verdict: Verdict) -> Report
         ),
         artefacts=len(made_from.artefacts),
         tainted=sum(bool(taints(chronicle, each, 1)) for each in made_from.artefacts),
-        notes=(LIMIT,),
+        notes=(LIMIT, *_left_open(me, chronicle, left_open)),
     )
+
+
+def _left_open(me: Participant, chronicle: Chronicle, left_open: Mapping[bytes, datetime]) -> list[str]:
+    """What nobody closed in time. An open run does not tell yet what it read, so all that is known here."""
+    told = [
+        f"Abandoned: {me.title(chronicle, each)} is open beyond its deadline, "
+        f"{deadline:%Y-%m-%d %H:%M:%S} UTC."
+        for each, deadline in left_open.items()
+    ]
+    more = len(told) - MOST_ABANDONED
+    return [*told[:MOST_ABANDONED], *([f"Abandoned: {more:,} more."] if more > 0 else [])]
 
 
 def _timeline(whole: Timeline, artefacts: set[str]) -> Timeline:

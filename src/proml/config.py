@@ -25,6 +25,7 @@ OFF_VARIABLE = "PROML_OFF"
 PASSPHRASE_VARIABLE = "PROML_PASSPHRASE_FILE"  # noqa: S105 -- the name of a variable, not a secret
 SIGNER_KEY_VARIABLE = "PROML_SIGNER_KEY"
 ANVIL_VARIABLE = "PROML_ANVIL"
+TOKEN_VARIABLE = "PROML_TOKEN"  # noqa: S105 -- the name of a variable, not a secret
 # Environment variables besides those of the settings, and what each does.
 VARIABLES = {
     PROJECT_VARIABLE: "the folder of the project, in place of the nearest one with `.proml/` upwards",
@@ -32,6 +33,7 @@ VARIABLES = {
     PASSPHRASE_VARIABLE: "a file whose content is the passphrase of the key, where nobody can be asked",
     SIGNER_KEY_VARIABLE: "the key of the signer `environment`: 0x and 64 digits",
     ANVIL_VARIABLE: "the program of the embedded chain, in place of the one on PATH or ProML's own copy",
+    TOKEN_VARIABLE: "a token to show to the node that a command asks",
     "XDG_CACHE_HOME": "where ProML's own copy of that program is kept, in `proml/`; `~/.cache` if not set",
     "NO_COLOR": "set to anything, terminals get no colours",
 }

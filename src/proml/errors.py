@@ -14,8 +14,9 @@ Tree::
      ├─ KeyProblem            a key cannot be read, unlocked or used
      ├─ StorageProblem        stored bytes are missing or are not the bytes named
      ├─ IndexProblem          a node's index is missing, altered, of another version, or its database is away
- ├─ LedgerProblem         the ledger cannot be reached or answers nonsense
+     ├─ LedgerProblem         the ledger cannot be reached or answers nonsense
      │   └─ WrongLedger       it answers, but it is not the ledger this project trusts
+     ├─ NodeProblem           a node is away, refuses, or answers nonsense
      ├─ StepRefused           the contracts refused a step, with their reason
      └─ Busy                  another process holds what this one needs
 
@@ -117,6 +118,12 @@ class LedgerProblem(ProMLError):
 
 class WrongLedger(LedgerProblem):
     """The chain answers but is not the one whose id, genesis or code this project pins."""
+
+
+class NodeProblem(ProMLError):
+    """A node cannot be reached, refuses a request, or answers with something that was not asked for."""
+
+    exit_code = 12
 
 
 class StepRefused(ProMLError):

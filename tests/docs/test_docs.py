@@ -37,6 +37,7 @@ WRITTEN = (
             "keys",
             "lifecycles",
             "searching",
+            "node",
         )
     ),
 )
@@ -75,11 +76,15 @@ def commands() -> Iterator[tuple[str, Command]]:
     """Every command and subcommand with its name as typed."""
     for name, command in COMMANDS.items():
         found = command_of(getattr(import_module(f"proml.cli.{command.module}"), f"{name}_command"))
-        inner = getattr(found, "commands", {})
-        if not inner:
-            yield f"proml {name}", found
-        for each, sub in inner.items():
-            yield f"proml {name} {each}", sub
+        yield from _within(f"proml {name}", found)
+
+
+def _within(name: str, command: Command) -> Iterator[tuple[str, Command]]:
+    inner = getattr(command, "commands", {})
+    if not inner:
+        yield name, command
+    for each, sub in inner.items():
+        yield from _within(f"{name} {each}", sub)
 
 
 # Everything has its paragraph
@@ -181,9 +186,11 @@ def test_every_command_line_on_a_page_has_a_command_and_options_that_exist() -> 
     for page in PAGES:
         for line in _shown_commands(page):
             words = line.split()
-            name = " ".join(words[:3]) if " ".join(words[:3]) in known else " ".join(words[:2])
+            longest = (" ".join(words[:count]) for count in (4, 3, 2))
+            name = next((each for each in longest if each in known), "")
             if name not in known:
-                if words[1] in COMMANDS and (len(words) == 2 or words[2] in {"…", "--help", "…`"}):
+                named = [word for word in words if word not in {"…", "--help", "…`"}]
+                if any(each.startswith(" ".join(named) + " ") for each in known):
                     continue  # a group as such
                 wrong.append(f"{page.name}: {line}")
                 continue

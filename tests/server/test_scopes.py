@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from proml.node.server.access import ALL_SCOPES, READ
-from proml.node.server.app import ROUTERS
-from proml.node.server.callers import Needs
+from proml.node.server.app import ROUTERS, scope_of
 from tests.server.place import Place
 
 # What anybody may ask: whether it lives, and the way to sign in.
@@ -24,17 +21,11 @@ OPEN = {
 def routes() -> list[tuple[str, str, str | None]]:
     """Method, path and scope of every route of the API."""
     return [
-        (method, route.path, _scope(route.dependant))
+        (method, route.path, scope_of(route))
         for router in ROUTERS
         for route in router.routes
         for method in route.methods  # type: ignore[attr-defined]
     ]  # fmt: skip
-
-
-def _scope(dependant: Any) -> str | None:
-    found = [each.call.scope for each in dependant.dependencies if isinstance(each.call, Needs)]
-    assert len(found) <= 1
-    return found[0] if found else None
 
 
 def test_every_route_needs_a_scope_but_those_that_anybody_may_ask():

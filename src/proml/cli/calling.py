@@ -38,10 +38,15 @@ def call(app: typer.Typer, arguments: list[str], name: str) -> int:
 def command_of(app: typer.Typer) -> Command:
     """The command or group behind a typer application; examples in its help keep their lines."""
     made = typer.main.get_command(app)
-    for command in (made, *getattr(made, "commands", {}).values()):
-        paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
-        command.help = "\n\n".join(map(_kept, paragraphs))
+    _keep_examples(made)
     return made
+
+
+def _keep_examples(command: Command) -> None:
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    command.help = "\n\n".join(map(_kept, paragraphs))
+    for each in getattr(command, "commands", {}).values():
+        _keep_examples(each)
 
 
 def _kept(paragraph: str) -> str:

@@ -30,6 +30,7 @@ EXIT_CODES = {
     9: "stored bytes are missing or wrong, or cannot be written",
     10: "another process holds what this one needs",
     11: "the bytes are others than those recorded, and hold the same content",
+    12: "a node is away, refuses a request, or answers with something else",
     70: "a fault of ProML itself",
     INTERRUPTED: "interrupted by Ctrl-C",
 }
@@ -93,7 +94,7 @@ SECTIONS: dict[str, dict[str, Command]] = {
         "key": Command("key", "new, list, show, consent, add, rotate, revoke: this participant's keys"),
     },
     "Serve": {
-        "node": Command("node", "up, token: this organisation's node, its API and pages"),
+        "node": Command("node", "up, status, fsck, backup, restore, token: this organisation's node"),
     },
 }
 COMMANDS = {name: command for section in SECTIONS.values() for name, command in section.items()}

@@ -1,23 +1,27 @@
-"""Commands about this participant's node: up and tokens."""
+"""Commands about this participant's node: up, status, backup, restore, tokens; more in `node_index`."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from proml.cli.node_index import digest_of_index, fsck, rebuild_index
-from proml.cli.terminal import ask_passphrase, emit_json, safe, say, table, when
-from proml.config import load
-from proml.errors import UsageProblem
+from proml.cli.terminal import ask_passphrase, busy, emit_json, safe, say, table, when
+from proml.config import TOKEN_VARIABLE, load
+from proml.errors import NodeProblem, UsageProblem
+from proml.node.backing_up import back_up, restore
+from proml.node.client import NodeClient
 from proml.node.participant import Participant
 from proml.node.server.access import ALL_SCOPES, READ, Token, open_access
 from proml.node.server.listening import DEFAULT_PORT, Listening
 from proml.node.server.logs import LEVELS, log_to_standard_error
-from proml.node.server.place import node_folder
+from proml.node.server.place import announced, is_running, node_folder
 from proml.node.server.running import run_node
 
 DAY_SECONDS = 24 * 3600
@@ -62,7 +66,7 @@ def up(
 
         proml node up
         proml node up --port 9000
-        proml node up --address 0.0.0.0 --name node.example.org --certificate node.pem --private-key node.key
+        proml node up --address 0.0.0.0 --name node.clinic.example --certificate tls.pem --private-key tls.key
     """
     if level not in LEVELS:
         raise UsageProblem(f"{level!r} is no log level", f"levels are {', '.join(LEVELS)}")
@@ -140,3 +144,83 @@ def _document(token: Token) -> dict[str, str]:
         "expires": when(token.expires),
         "now": now,
     }
+
+
+@node_command.command()
+def status(
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="Ask this node, not this project's own.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """How the node is: its ledger, what waits, and which of its duties are not well. Exit code 1 if any is.
+
+    Shows the token in PROML_TOKEN, if it is set.
+
+        proml node status
+        proml node status --url https://node.clinic.example
+    """
+    if url is None:
+        folder = node_folder(load())
+        there = announced(folder)
+        if there is None or not is_running(folder):
+            raise NodeProblem("no node of this project runs", "`proml node up` starts one")
+        url = there.url
+    with NodeClient(url, os.environ.get(TOKEN_VARIABLE)) as client:
+        found = client.state()
+    if as_json:
+        emit_json({"url": url, **asdict(found)})
+        return 0 if found.ready else 1
+    waits = found.backlog
+    rows: list[tuple[str, object]] = [
+        ("node", url),
+        ("organisation", found.organisation),
+        ("key", found.key),
+        ("up for", f"{found.seconds_up} s"),
+        ("ledger", found.ledger.problem or f"block {found.ledger.block}"),
+        ("waits", f"{waits.unread + waits.waiting}, sent {waits.sent}" if waits else "publishing just now"),
+    ]
+    rows += [(duty.name, duty.problem or ("well" if duty.well else "not running")) for duty in found.duties]
+    table(("", ""), rows)
+    for duty in found.duties:
+        if duty.hint:
+            say(f"  {safe(duty.name)}: {safe(duty.hint)}")
+    return 0 if found.ready else 1
+
+
+@node_command.command()
+def backup(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where to write it; never over an existing one.")
+    ],
+    keys: Annotated[
+        bool, typer.Option("--keys", help="Also the signing keys: then keep the file as you keep those.")
+    ] = False,
+) -> int:
+    """Write everything of this project that may not be lost into one file, while the node goes on.
+
+    Left out: keys, unless asked for; tokens; the index, which is made again from the ledger.
+
+        proml node backup /backups/proml-2026-11-20.tar
+    """
+    with busy("backing up …"):
+        count = back_up(load(), file, keys)
+    say(f"wrote {count} files to {safe(file)}" + ("" if keys else "; the keys are not in it"))
+    return 0
+
+
+@node_command.command("restore")
+def restore_backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder without a project.")] = Path(),
+) -> int:
+    """Make a project out of a backup, after comparing everything in it with its digest.
+
+    Put the keys back beside it, and run `proml node fsck`. Never run two copies of one project.
+
+        proml node restore /backups/proml-2026-11-20.tar restored/
+    """
+    with busy("restoring …"):
+        count = restore(file, folder.absolute())
+    say(f"restored {count} files into {safe(folder.absolute())}; now `proml node fsck` there")
+    return 0

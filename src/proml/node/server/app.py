@@ -6,11 +6,15 @@ Where things go: a part of the API is a module `api/<noun>.py` with a `routers` 
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from proml import __version__
 from proml.node.pages import pages
 from proml.node.server.api import artefacts, checking, consortium, live, signing_in, state, writing
+from proml.node.server.callers import Needs
 from proml.node.server.guard import Guard, Rules
 from proml.node.server.node import Node
 from proml.node.server.problems import Problem, install
@@ -36,6 +40,24 @@ another machine does not ask it.
 
 def make_app(node: Node) -> FastAPI:
     """The application that answers for a node."""
+    app = _api()
+    app.state.node = node
+    install(app)
+    pages(app)
+    # Last: a route that comes later would make the framework describe everything anew.
+    _describe(app)
+    app.add_middleware(Guard, rules=rules_of(node), metrics=node.metrics)
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The description of the API, the same for every node."""
+    app = _api()
+    _describe(app)
+    return app.openapi()
+
+
+def _api() -> FastAPI:
     app = FastAPI(
         title="ProML node",
         version=__version__,
@@ -45,13 +67,8 @@ def make_app(node: Node) -> FastAPI:
         redoc_url=None,
         openapi_url=f"{PREFIX}/openapi.json",
     )
-    app.state.node = node
-    install(app)
     for router in ROUTERS:
         app.include_router(router)
-    pages(app)
-    app.add_middleware(Guard, rules=rules_of(node), metrics=node.metrics)
-    _describe_problems(app)
     return app
 
 
@@ -60,9 +77,15 @@ def rules_of(node: Node) -> Rules:
     return Rules(node.listening.hosts, node.listening.scheme)
 
 
-def _describe_problems(app: FastAPI) -> None:
-    """Put the shape of problems into the OpenAPI document, which only knows what routes return."""
+def _describe(app: FastAPI) -> None:
+    """Add to the OpenAPI document what routes do not return: the scope each needs, the shape of problems."""
     made = app.openapi()
+    for router in ROUTERS:
+        for route in router.routes:
+            operations = made["paths"].get(getattr(route, "path", ""), {})
+            for method in getattr(route, "methods", ()):
+                if method.lower() in operations:
+                    operations[method.lower()]["x-scope"] = scope_of(route) or "none"
     properties = {
         name: {"type": "integer" if name == "status" else "string"} for name in Problem.__dataclass_fields__
     }
@@ -72,3 +95,14 @@ def _describe_problems(app: FastAPI) -> None:
         "properties": properties,
         "required": list(properties),
     }
+
+
+def scope_of(route: BaseRoute) -> str | None:
+    """The scope that a route asks for, None where anybody may ask."""
+    dependant = getattr(route, "dependant", None)
+    found = (
+        [each.call.scope for each in dependant.dependencies if isinstance(each.call, Needs)]
+        if dependant
+        else []
+    )
+    return found[0] if found else None

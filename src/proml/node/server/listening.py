@@ -84,7 +84,7 @@ class Listening:
         if not self.hosts:
             raise UsageProblem(
                 f"listening on {self.address} needs the name people reach it by",
-                "give --name node.example.org",
+                "give --name node.clinic.example",
             )
         if not tokens:
             raise UsageProblem(

@@ -69,7 +69,7 @@ class Node:
 
     def is_own(self, organisation: int, view: View) -> bool:
         """Whether this node serves an organisation: its key belongs to that."""
-        key = view.consortium.shared.keys.get(self.me.signer.address)
+        key = view.consortium.shared.keys.get(self.me.address)
         return key is not None and key.organisation == organisation
 
 

@@ -111,7 +111,7 @@ def note(me: Participant, draft: StepAsked) -> Noted:
     me.note(draft)
     if draft.salt is not None:
         terms = me.ledger_file.terms
-        made = artefact_id(terms.chain_id, terms.contract, me.signer.address, unhexed(draft.salt))
+        made = artefact_id(terms.chain_id, terms.contract, me.address, unhexed(draft.salt))
         return Noted(hexed(made), draft.action)
     assert draft.reference is not None
     assert draft.reference.artefact is not None

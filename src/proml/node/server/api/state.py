@@ -91,7 +91,7 @@ def state(node: TheNode, _: Reader) -> NodeState:
     backlog = node.me.backlog()
     return NodeState(
         organisation=node.me.config.organisation,
-        key=hexed(node.me.signer.address),
+        key=hexed(node.me.address),
         version=__version__,
         seconds_up=int(time.time() - node.started),
         ready=all(standing.is_well for standing in standings),

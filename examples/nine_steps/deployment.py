@@ -44,9 +44,7 @@ class FormReader:
         digest = sha256(content)
         me = self._stage.consortium.client
         verdict = self._stage.ask(me, ById(self._stage.id_of(name), digest) if name else ByDigest(digest))
-        chronicle = me.participant.chronicle()
-        lifecycle = me.participant.lifecycle_of(chronicle, verdict.stand.artefact)
-        if all(demand.met for demand in decide(POLICY, verdict, chronicle, lifecycle)):
+        if all(demand.met for demand in decide(POLICY, verdict)):
             self._network = read_network(content)
             self.loads += 1
         return verdict

@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench branches campaign faults prove venv anvil lock format clean
+.PHONY: help pictures demo test check bench branches campaign faults prove venv anvil lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ prove: venv ## Prove the contracts at length: 10,000,000 random calls
 
 faults: venv ## Fail or kill every file call, cut and flip a journal everywhere, kill at random (an hour)
 	@nice -n 19 $(PY) -m tests.faults.campaign $(ARGS)
+
+pictures: demo ## Take the pictures of a node's pages anew (needs Chromium)
+	@$(PY) tools/take_pictures.py
 
 venv: ## Build or update .venv from the locked, hashed packages
 	@if [ -z "$(PYTHON)" ]; then echo "ProML needs Python 3.11 or newer; none was found on PATH" >&2; exit 1; fi

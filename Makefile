@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help pictures demo test check bench branches campaign faults prove venv anvil lock format clean
+.PHONY: help pictures demo test check bench branches campaign faults prove simulate venv anvil lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ faults: venv ## Fail or kill every file call, cut and flip a journal everywhere,
 
 pictures: demo ## Take the pictures of a node's pages anew (needs Chromium)
 	@$(PY) tools/take_pictures.py
+
+simulate: venv anvil ## Play SEEDS=50 seeds of faults on a real chain against real publishers
+	@$(PY) -m tests.faults.chain.simulate --seeds $(or $(SEEDS),50) $(ARGS)
 
 venv: ## Build or update .venv from the locked, hashed packages
 	@if [ -z "$(PYTHON)" ]; then echo "ProML needs Python 3.11 or newer; none was found on PATH" >&2; exit 1; fi

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from proml.core.digest import expand, hexed, sha256, unhexed
-from proml.core.document import CONTENT_DEPTH, MAX_BYTES, canonical, is_of_type, parse_canonical
+from proml.core.document import CONTENT_DEPTH, MAX_BYTES, MAX_DEPTH, canonical, is_of_type, parse_canonical
 from proml.core.fields import check_field
 from proml.core.merkle import leaf_hash, path, root, root_from_path
 from proml.errors import RecordInvalid
@@ -280,11 +280,17 @@ def _salt(key: bytes, name: str) -> bytes:
 
 
 def _leaves(record: Record, key: bytes) -> list[bytes]:
-    return [
-        leaf_hash(_salt(key, name) + canonical([name, record[name]] if name in record else [name]))
-        for name in FIELDS
-    ]
+    return [leaf_hash(_salt(key, name) + _field(record, name)) for name in FIELDS]
 
+
+def _field(record: Record, name: str) -> bytes:
+    """Canonical JSON of [name, value], or of [name] where the field is absent."""
+    if name not in record:
+        return _ABSENT[name]
+    return b"".join((_ABSENT[name][:-1], b",", canonical(record[name], MAX_DEPTH - 1), b"]"))
+
+
+_ABSENT = {name: canonical([name]) for name in FIELDS}
 
 # What a sealed record has besides the record itself; canonical JSON nests byte for byte.
 _ENVELOPE_BYTES = len(SealedRecord({}, bytes(KEY_BYTES)).content) - len(canonical({}))

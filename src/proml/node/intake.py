@@ -62,6 +62,8 @@ class Intake:
         self._sealer = sealer
         self._view = view
         self._invalid: list[Intent] = []
+        # Done by a copy of this outbox that is lost, and in the journal all the same.
+        self._found = outbox.taken_over() if outbox.nonces_elsewhere(view.key) else {}
 
     def look_again(self, sealer: Sealer, view: LedgerView) -> None:
         """Go on with the ledger as it is now."""
@@ -151,6 +153,8 @@ class Intake:
             "batches": [],
         }
         self._save(draft.run, story)
+        if unhexed(story["artefact"]) in self._found:
+            return
         content = {"activity": doing, "parameters": draft.parameters}
         salt = unhexed(draft.run)
         self._try(
@@ -166,6 +170,8 @@ class Intake:
             return
         if story is None:
             self._lost(f"{len(said)} entries of a run", f"the start of run {run} is not in the journal")
+            return
+        if self._was_ended(story):
             return
         observed = [draft for draft in said if isinstance(draft, Observed)]
         late = [draft for draft in said if not isinstance(draft, Observed)] if "end" in story else []
@@ -213,10 +219,16 @@ class Intake:
         if draft.reason:
             story["reason"] = draft.reason
         self._save(draft.run, story)
+        if self._was_ended(story):
+            return
         if draft.outcome == FINISHED:
             self._finish(draft.run, story, draft.at)
         else:
             self._fail(story, draft.at)
+
+    def _was_ended(self, story: dict[str, Any]) -> bool:
+        """Whether the ledger had the run's end, and all that was said in it, before this outbox knew it."""
+        return any(sequence > 1 for sequence, _, _ in self._found.get(unhexed(story["artefact"]), ()))
 
     def _finish(self, run: str, story: dict[str, Any], at: float) -> None:
         """Seal a run's good end and what it made; where its inputs cannot be told, its failure instead."""
@@ -317,6 +329,9 @@ class Intake:
                     "a run that was tracked here finishes with what it used, and not without",
                     "push offers its end again once its inputs are usable; `proml act fail` closes it",
                 )
+        before = self._found.get(artefact, ())
+        if (salt and before) or (draft.action, when(draft.at)) in [found[1:] for found in before]:
+            return
         statement = Statement(
             artefact, lifecycle, draft.action, draft.name, salt, draft.subject, draft.inputs, content
         )

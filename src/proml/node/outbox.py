@@ -196,6 +196,15 @@ class Outbox(Transactions):
             [(number,) for number in numbers],
         )
 
+    def taken_over(self) -> dict[bytes, list[tuple[int, str | None, str | None]]]:
+        """Steps that reconciling found on the ledger: sequence, action and claimed time, by artefact."""
+        found: dict[bytes, list[tuple[int, str | None, str | None]]] = {}
+        which = "what = 'step' AND json_extract(call, '$.found') IS NOT NULL"
+        for artefact, call in self._rows(f"SELECT artefact, call FROM intent WHERE {which}"):  # noqa: S608 -- a constant
+            document = json.loads(call)
+            found.setdefault(artefact, []).append((document["sequence"], *document["found"]))
+        return found
+
     def waits_before(self, artefact: bytes, number: int) -> bool:
         """Whether something of an artefact waits or is under way that comes before an intent."""
         before = "SELECT 1 FROM intent WHERE state IN ('waiting', 'sent') AND artefact = ? AND id < ? LIMIT 1"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from proml.core.chronicle import Chronicle, Transition
 from proml.core.digest import hexed, unhexed
-from proml.core.record import open_sealed
+from proml.core.record import Record, open_sealed
 from proml.errors import NotFound, RecordInvalid, StorageProblem
 from proml.interfaces import Storage
 from proml.node.batching import ANCHOR, STEP, name_of
@@ -61,18 +61,28 @@ def reconcile(outbox: Outbox, storage: Storage, view: LedgerView, mined: int, ta
 
 def _take_over(outbox: Outbox, storage: Storage, transition: Transition) -> None:
     step = transition.step
-    call = {"record": hexed(step.record), "sequence": transition.sequence, "lifecycle": 0, "inputs": []}
-    label = "step found on the ledger"
-    try:
-        record = open_sealed(storage.get(step.record)).record
-    except (NotFound, RecordInvalid, StorageProblem):
-        record = {}
+    label, record = "step found on the ledger", _record(storage, step.record)
     if record:
         label = " ".join(filter(None, (record["action"], record["kind"], record.get("name"))))
+    call = {
+        "record": hexed(step.record),
+        "sequence": transition.sequence,
+        "lifecycle": 0,
+        "inputs": [],
+        # What tells a journal entry that comes again from a new one.
+        "found": [record.get("action"), record.get("activity", {}).get("end")],
+    }
     number = outbox.add_intent(STEP, label, step.artefact, call, time.time())
     outbox.settle_intent(number, DONE)
     if record.get("subject"):
         outbox.add_known(unhexed(record["subject"]["sha256"]), step.artefact, transition.sequence)
+
+
+def _record(storage: Storage, commitment: bytes) -> Record:
+    try:
+        return open_sealed(storage.get(commitment)).record
+    except (NotFound, RecordInvalid, StorageProblem):
+        return {}
 
 
 def _steps(chronicle: Chronicle, key: bytes) -> Iterator[Transition]:

@@ -1,6 +1,7 @@
 """Storage in a folder: one file per object, named by its digest.
 
-Layout: `<folder>/<first two hex digits>/<other 62>`, readable by the owner alone. Rules:
+Layout: `<folder>/<first two hex digits>/<other 62>`, readable by the owner alone; many small objects that
+were put together lie in one file (`groups.py`). Rules:
 
 * What a digest names is decided by the function given at the start, before anything is written and again
   on every read: bytes that are not what they are called never leave here.
@@ -14,13 +15,16 @@ import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from errno import EFBIG, ELOOP
+from functools import partial
 from pathlib import Path
 
 from proml.errors import NotFound, StorageProblem
+from proml.storage.groups import Groups
 
 IsNamed = Callable[[bytes, bytes], bool]
 """Whether a digest (32 bytes) names some content."""
@@ -30,6 +34,12 @@ LIMIT = 512 << 20
 
 TOGETHER = 128
 """So many objects are written at once: as many open files."""
+GROUPED = 64
+"""So many small objects that are put together go into one file (`groups.py`): each file costs time."""
+GROUPED_BYTES = 64 * 1024
+"""A small object has at most so many bytes."""
+LEFT_BEHIND_SECONDS = 24 * 3600.0
+
 THREADS = 8
 """So many wait for the disk at once."""
 FEW = 4
@@ -52,6 +62,7 @@ class FileStorage:
         self._folder = folder
         self._is_named = is_named
         self._limit = limit
+        self._groups = Groups(folder)
         self._synced: set[Path] = set()  # subfolders whose names are known to be on the disk
 
     def put(self, digest: bytes, content: bytes) -> None:
@@ -69,23 +80,32 @@ class FileStorage:
         Raises:
             StorageProblem: as `put`; others of them may then be there or not.
         """
-        checked: dict[Path, bytes] = {}
+        checked: dict[bytes, bytes] = {}
         for digest, content in objects:
-            path = self._path(digest)
+            self._path(digest)
             if len(content) > self._limit:
                 raise StorageProblem(f"0x{digest.hex()} has {len(content)} bytes, more than {self._limit}")
             if not self._is_named(digest, content):
                 raise StorageProblem(f"0x{digest.hex()} is not the digest of the bytes to be stored under it")
-            checked[path] = content
+            checked[digest] = content
+        small = {digest: content for digest, content in checked.items() if len(content) <= GROUPED_BYTES}
+        if len(small) >= GROUPED:
+            self._put(list(small.items()), lambda: self._groups.add(small))
+            checked = {digest: content for digest, content in checked.items() if digest not in small}
         while checked:
             part = [checked.popitem() for _ in range(min(TOGETHER, len(checked)))]
-            try:
-                self._put_together(part)
-            except OSError as error:
-                raise StorageProblem(
-                    f"{_shown(part)} cannot be stored in {self._folder}: {error.strerror}",
-                    "free some disk space, or check that the folder is writable",
-                ) from error
+            paths = [(self._path(digest), content) for digest, content in part]
+            self._put(part, partial(self._put_together, paths))
+
+    def _put(self, part: Sequence[tuple[bytes, bytes]], work: Callable[[], None]) -> None:
+        try:
+            work()
+        except OSError as error:
+            more = f" and {len(part) - 1} more" if len(part) > 1 else ""
+            raise StorageProblem(
+                f"0x{part[0][0].hex()}{more} cannot be stored in {self._folder}: {error.strerror}",
+                "free some disk space, or check that the folder is writable",
+            ) from error
 
     def get(self, digest: bytes) -> bytes:
         """The bytes named by `digest`, checked now.
@@ -98,9 +118,12 @@ class FileStorage:
         try:
             content = self._read(path)
         except FileNotFoundError as error:
-            raise NotFound(
-                f"0x{digest.hex()} is not in storage", "ask another participant for it, or restore a backup"
-            ) from error
+            content = self._groups.find(digest)
+            if content is None:
+                raise NotFound(
+                    f"0x{digest.hex()} is not in storage",
+                    "ask another participant for it, or restore a backup",
+                ) from error
         except OSError as error:
             raise StorageProblem(f"0x{digest.hex()} cannot be read: {error.strerror}") from error
         if content is not None and self._is_named(digest, content):
@@ -112,13 +135,14 @@ class FileStorage:
 
     def has(self, digest: bytes) -> bool:
         """Whether something is kept under `digest`; does not check it."""
-        return self._path(digest).is_file()
+        return self._path(digest).is_file() or digest in self._groups
 
     def digests(self) -> Iterator[bytes]:
         """Every digest something is kept under, in no particular order; does not check them."""
         for folder in _names(self._folder, 2):
             for name in _names(self._folder / folder, 62):
                 yield bytes.fromhex(folder + name)
+        yield from (digest for digest in self._groups.digests() if not self._path(digest).is_file())
 
     def _path(self, digest: bytes) -> Path:
         if len(digest) != 32:
@@ -204,13 +228,17 @@ class FileStorage:
         finally:
             for fd in opened:
                 os.close(fd)
+        for folder in folders - self._synced:
+            _sweep(folder)
         self._synced |= folders
 
 
-def _shown(objects: list[tuple[Path, bytes]]) -> str:
-    path = objects[0][0]
-    more = f" and {len(objects) - 1} more" if len(objects) > 1 else ""
-    return f"0x{path.parent.name}{path.name}{more}"
+def _sweep(folder: Path) -> None:
+    """Remove what puts left behind that were killed long ago; one that is under way takes no day."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".new") and entry.stat().st_mtime < time.time() - LEFT_BEHIND_SECONDS:
+                os.unlink(entry.path)
 
 
 def _sync_all(descriptors: list[int]) -> None:

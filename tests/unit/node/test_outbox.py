@@ -168,3 +168,51 @@ def test_a_full_disk_keeps_what_was_written_before(path):
         with outbox.together():
             outbox.add_drafts([(None, None, b"after", bytes(16))])
         assert len(outbox.drafts()) == 2
+
+
+USED = b'{"draft":"Used","run":"0x01"}'
+VERSION_3 = """
+CREATE TABLE cursor (
+    file BLOB PRIMARY KEY, frames INTEGER NOT NULL, size INTEGER NOT NULL, chain BLOB NOT NULL
+);
+CREATE TABLE draft (id INTEGER PRIMARY KEY, run TEXT, payload BLOB NOT NULL);
+CREATE INDEX draft_run ON draft (run);
+CREATE TABLE writer (run TEXT NOT NULL, file BLOB NOT NULL, PRIMARY KEY (run, file));
+CREATE TABLE run (salt TEXT PRIMARY KEY, state TEXT NOT NULL, story TEXT NOT NULL);
+CREATE TABLE intent (
+    id INTEGER PRIMARY KEY, what TEXT NOT NULL, label TEXT NOT NULL, artefact BLOB NOT NULL,
+    call TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'waiting', created REAL NOT NULL,
+    tx BLOB, item INTEGER, reason TEXT
+);
+CREATE INDEX intent_state ON intent (state);
+CREATE INDEX intent_tx ON intent (tx);
+CREATE TABLE tx (
+    hash BLOB PRIMARY KEY, key BLOB NOT NULL, nonce INTEGER NOT NULL, raw BLOB NOT NULL, state TEXT NOT NULL,
+    signed REAL NOT NULL, block INTEGER, block_hash BLOB, gas INTEGER, included REAL, final REAL
+);
+CREATE INDEX tx_state ON tx (state);
+CREATE TABLE sealing (key BLOB NOT NULL);
+CREATE TABLE known (subject BLOB NOT NULL, artefact BLOB NOT NULL, sequence INTEGER NOT NULL,
+    PRIMARY KEY (subject, artefact, sequence));
+PRAGMA user_version = 3;
+"""
+
+
+def test_a_file_of_the_version_before_is_brought_up_to_date_with_all_that_is_in_it(path):
+    path.parent.mkdir()
+    connection = sqlite3.connect(path)
+    connection.executescript(VERSION_3)
+    connection.execute("INSERT INTO draft (run, payload) VALUES ('0x01', ?)", (USED,))
+    connection.execute("INSERT INTO draft (run, payload) VALUES (NULL, ?)", (b"\xff no JSON",))
+    connection.execute(
+        "INSERT INTO tx (hash, key, nonce, raw, state, signed) VALUES (?, ?, 7, x'00', 'signed', 1.0)",
+        (HASH, KEY),
+    )
+    connection.commit()
+    connection.close()
+    for _ in range(2):
+        with open_outbox(path) as outbox:
+            assert [payload for _, payload in outbox.drafts(("Used",), "0x01")] == [USED]
+            assert [payload for _, payload in outbox.strange_drafts(("Used",))] == [b"\xff no JSON"]
+            assert [(sent.nonce, sent.max_fee) for sent in outbox.unsettled(9)] == [(7, 0)]
+            assert outbox.replaced(HASH) == {}

@@ -188,3 +188,13 @@ def test_the_list_narrows_by_words_and_facets(told: Place):
     assert [each["id"] for each in rows(told, f"&q={row['id'][:12]}")] == [row["id"]]
     assert [row["name"] for row in rows(told, "&recalled=true")] == ["library 1.0"]
     assert rows(told, "&unfinished=true&kind=model") == []
+
+
+@pytest.mark.parametrize(("ending", "begins"), [("svg", "<svg"), ("mmd", "flowchart"), ("txt", "model net")])
+def test_a_lineage_can_be_taken_along_as_a_file(told: Place, ending: str, begins: str):
+    (model,) = rows(told, "&kind=model")
+    answer = told.get(f"/artefacts/{model['id']}/lineage.{ending}")
+    assert answer.status_code == 200
+    assert answer.text.lstrip().startswith(begins)
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert told.get(f"/artefacts/{model['id']}/lineage.exe").status_code == 404

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
 from proml.core.digest import unhexed
-from proml.export import svg
+from proml.errors import NotFound
+from proml.export import mermaid, svg, text
 from proml.export.layering import Box, Spacing, layered
 from proml.export.view import ArtefactView, DerivationView, LineageView
 from proml.node.index import Reach, View, lineage, what_taints
@@ -21,6 +23,11 @@ ROUTER = APIRouter(route_class=PageRoute)
 # More boxes say nothing to anybody; a click shows what lies beyond.
 MOST_DRAWN = 120
 MOST_STEPS = 12
+FILES: Mapping[str, tuple[str, Callable[[LineageView], str]]] = {
+    "svg": ("image/svg+xml", svg.render),
+    "mmd": ("text/vnd.mermaid", mermaid.render),
+    "txt": ("text/plain; charset=utf-8", text.render),
+}
 _BOX = (168.0, 50.0)
 _SPACING = Spacing(layers=70.0, boxes=26.0, waypoints=12.0)
 
@@ -83,6 +90,29 @@ def lineage_page(
         title = f"Lineage of {focus.kind} {focus.name or focus.id[2:10]}"
         drawings = {"lineage": svg.drawing(seen)}
         return answer(request, view, Shown("lineage.html", title, content, "/artefacts", drawings))
+
+
+@ROUTER.get("/artefacts/{identifier}/lineage.{ending}")
+def lineage_file(
+    request: Request,
+    identifier: str,
+    ending: str,
+    _: Reader,
+    steps: Annotated[int, Query(ge=1, le=MOST_STEPS)] = 4,
+) -> Response:
+    """The drawing of a lineage as a file: SVG, Mermaid or text.
+
+    Raises:
+        NotFound: for another ending.
+    """
+    if ending not in FILES:
+        raise NotFound(f"lineages come as {', '.join(FILES)}, not as {ending!r}")
+    media, render = FILES[ending]
+    artefact_id = unhexed(identifier)
+    with node_of(request).index.reading() as view:
+        seen = _view(view, lineage(view, artefact_id, Reach(most=MOST_DRAWN, depth=steps)))
+    headers = {"content-disposition": f'attachment; filename="lineage-{identifier[2:10]}.{ending}"'}
+    return Response(render(seen), headers=headers, media_type=media)
 
 
 def _view(view: View, rows: LineageRows) -> LineageView:

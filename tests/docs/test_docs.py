@@ -33,6 +33,7 @@ WRITTEN = (
             "concepts",
             "operating",
             "approvals",
+            "custody",
             "governance",
             "keys",
             "lifecycles",

@@ -121,7 +121,8 @@ class RunEnded:
 class StepAsked:
     """A step outside a run: a registration where `salt` is given, else an act on `reference`.
 
-    `amends` is the commitment of the earlier record that the step corrects.
+    `amends` is the commitment of the earlier record that the step corrects, `offered` the number of the
+    organisation that custody is offered to (0: to nobody any more).
     """
 
     kind: str
@@ -136,6 +137,7 @@ class StepAsked:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     claims: Mapping[str, Any] = field(default_factory=dict)
     amends: str | None = None
+    offered: int | None = None
 
 
 Draft = RunStarted | EnvironmentSeen | Used | Observed | Produced | RunEnded | StepAsked
@@ -168,6 +170,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "reference": (Reference, NoneType),
     "inputs": (tuple,),
     "amends": _TEXT_OR_NONE,
+    "offered": (int, NoneType),
 }
 # 9999-12-31, the last day that has a date.
 _LAST_MOMENT = 253_402_300_799
@@ -239,6 +242,8 @@ def _check_step(step: Any) -> None:
     for digest in (step.salt, step.amends):
         if digest is not None:
             unhexed(digest)
+    if step.offered is not None and (not 0 <= step.offered < 2**16 or step.subject is not None):
+        raise ValueError("custody is offered to an organisation by its number, and names no bytes")
     if step.kind is None or not all(isinstance(part, str) for _, part in step.inputs):
         raise ValueError("its kind and the parts of its inputs must be texts")
 

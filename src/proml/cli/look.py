@@ -29,6 +29,17 @@ Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON documen
 Target = Annotated[
     str, typer.Argument(metavar="TARGET", help="A file, folder, id, first digits of an id, or name.")
 ]
+_SHOWN = (
+    "id",
+    "kind",
+    "state",
+    "sequence",
+    "creator",
+    "custodian",
+    "offered to",
+    "contested by",
+    "head",
+)
 show_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 log_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 lineage_command = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -57,9 +68,7 @@ def show(target: Target, as_json: Json = False) -> int:
         emit_json(document)
         return 0
     say(f"[bold]{safe(me.title(chronicle, artefact))}[/]")
-    rows = [
-        (name, document[name]) for name in ("id", "kind", "state", "sequence", "creator", "custodian", "head")
-    ]
+    rows = [(name, document[name]) for name in _SHOWN if document[name] is not None]
     table(("", ""), rows)
     _show_recalls(document)
     if document["deadline"]:
@@ -177,6 +186,8 @@ def artefact_document(me: Participant, chronicle: Chronicle, artefact: bytes) ->
         "sequence": standing.sequence,
         "creator": me.name_of(standing.creator),
         "custodian": me.name_of(standing.custodian),
+        "offered to": me.name_of(standing.offered) if standing.offered else None,
+        "contested by": me.name_of(standing.contester) if standing.contester else None,
         "head": hexed(standing.head),
         "next": {k: list(v) for k, v in lifecycle.open_actions(standing.state).items()} if lifecycle else {},
         "approvals": [document_of(each) for each in Approvals(me).awaited_of(chronicle, artefact)],

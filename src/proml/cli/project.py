@@ -163,6 +163,16 @@ def _ledger_status(mine: Participant) -> dict[str, Any]:
         "tainted": tainted,
         "abandoned": sorted(mine.title(chronicle, each) for each in abandoned(mine, chronicle)),
         "waits for you": open_to_me,
+        "offered to you": [
+            mine.title(chronicle, artefact)
+            for artefact, standing in shared.artefacts.items()
+            if key and standing.offered == key.organisation
+        ],
+        "contested": [
+            mine.title(chronicle, artefact)
+            for artefact, standing in shared.artefacts.items()
+            if standing.contester
+        ],
         "to acknowledge": sorted({mine.title(chronicle, each.artefact) for each in owed if own(each)}),
         "unacknowledged": dict(Counter(mine.name_of(each.organisation) for each in owed if not own(each))),
         "illegal events": len(chronicle.illegal),

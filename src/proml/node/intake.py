@@ -333,7 +333,15 @@ class Intake:
         if (salt and before) or (draft.action, when(draft.at)) in [found[1:] for found in before]:
             return
         statement = Statement(
-            artefact, lifecycle, draft.action, draft.name, salt, draft.subject, draft.inputs, content
+            artefact,
+            lifecycle,
+            draft.action,
+            draft.name,
+            salt,
+            draft.subject,
+            draft.inputs,
+            content,
+            draft.offered,
         )
         self._sealer.seal(statement, draft.at)
 

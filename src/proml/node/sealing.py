@@ -15,7 +15,7 @@ from proml.capture.draft import Reference, Subject
 from proml.capture.plain import plain
 from proml.core.call import AnchorCall, StepCall
 from proml.core.consortium import Actor
-from proml.core.digest import ZERO, hexed, unhexed
+from proml.core.digest import ZERO, hexed, unhexed, word
 from proml.core.event import Approval, Input
 from proml.core.lifecycle import MAX_INPUTS, Lifecycle
 from proml.core.record import KEY_BYTES, RECORD_TYPE, VERSION, seal, subject_commitment
@@ -37,6 +37,7 @@ class Statement:
         registers: whether this is the artefact's first step; `salt` is then 32 bytes.
         subject: the bytes it speaks of.
         inputs: references with the part each played.
+        offered: number of the organisation that custody is offered to, 0 to withdraw; None where it is not.
         content: further record fields: activity, parameters, metrics, claims, observations.
     """
 
@@ -48,6 +49,7 @@ class Statement:
     subject: Subject | None = None
     inputs: tuple[tuple[Reference, str], ...] = ()
     content: Mapping[str, Any] = field(default_factory=dict)
+    offered: int | None = None
 
 
 class Sealer:
@@ -208,6 +210,8 @@ class Sealer:
         return subject, given.get(subject, ())
 
     def _subject(self, statement: Statement, key: bytes) -> bytes:
+        if statement.offered is not None:
+            return word(statement.offered)
         if statement.subject is None:
             return ZERO
         digest = unhexed(statement.subject.sha256)

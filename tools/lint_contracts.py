@@ -34,7 +34,7 @@ FORBIDDEN_CALLS = {
 }
 FORBIDDEN_NAMES = {
     "tx.origin": "the sender may be any contract in between",
-    "block.timestamp": "blocks count, clocks do not: the sealer chooses the time",
+    "block.timestamp": "blocks count, clocks do not; only a deadline is compared with the sealer's time",
     "block.prevrandao": "validators choose it",
     "block.coinbase": "validators choose it",
     "self.balance": "C12: no ether is held",
@@ -60,8 +60,15 @@ def calls_of_the_outside(tree: Any) -> Iterator[tuple[int, str]]:
 def names_of_the_outside(tree: Any) -> Iterator[tuple[int, str]]:
     """Nothing that a sealer, a contract in between or a sender of ether decides."""
     for node in tree.get_descendants(vy.Attribute):
-        if _name(node) in FORBIDDEN_NAMES:
+        if _name(node) in FORBIDDEN_NAMES and not _is_deadline(node):
             yield node.lineno, f"{_name(node)}: {FORBIDDEN_NAMES[_name(node)]}"
+
+
+def _is_deadline(node: Any) -> bool:
+    """Whether this is the time, compared with a deadline: a signature must run out by the clock."""
+    compared = node.get_ancestor()
+    sides = (compared.left, compared.right) if isinstance(compared, vy.Compare) else ()
+    return _name(node) == "block.timestamp" and any(_name(side).endswith("deadline") for side in sides)
 
 
 def decorators(tree: Any) -> Iterator[tuple[int, str]]:

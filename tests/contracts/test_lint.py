@@ -41,6 +41,13 @@ def test_a_plain_source_breaks_no_rule(tmp_path: Path) -> None:
 
 
 BODY = "        self.kept[item] = self._double(item)\n"
+
+
+def test_only_a_deadline_is_compared_with_the_time(tmp_path: Path) -> None:
+    deadline = "        deadline: uint256 = item\n        assert block.timestamp <= deadline, 'no'\n"
+    assert found(tmp_path, HEAD + CLEAN.replace(BODY, deadline + BODY)) == []
+
+
 # What stands in the clean source, what stands there instead, and what is said of it.
 SPOILED = {
     "calls another contract by hand": (BODY, '        raw_call(msg.sender, b"")\n', "raw_call"),
@@ -59,6 +66,7 @@ SPOILED = {
     ),
     "wraps round": (BODY, "        self.kept[item] = unsafe_add(item, 1)\n", "unsafe_add"),
     "reads the clock": (BODY, "        self.kept[item] = block.timestamp\n", "block.timestamp"),
+    "reckons with the clock": (BODY, "        assert item < block.timestamp + 9, 'no'\n", "block.timestamp"),
     "asks who began the transaction": (BODY, "        assert tx.origin == msg.sender, 'no'\n", "tx.origin"),
     "looks at ether": (BODY, "        self.kept[item] = self.balance\n", "self.balance"),
     "asserts without a reason": (BODY, "        assert item > 0\n", "without a reason"),

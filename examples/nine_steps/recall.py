@@ -9,8 +9,10 @@ from stage import Stage, Surprise
 from story import DATASET, NETWORK
 
 from proml.core.lineage import tainted_by
+from proml.core.recall import dues_after
 from proml.core.verdict import RECALL, Conclusion, Verdict
-from proml.node.participant import Content
+from proml.export.wording import counted
+from proml.node.recalling import acknowledge, recall
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,7 @@ class Recalled:
 def dataset_recalled(stage: Stage, reader: FormReader) -> Recalled:
     """Recall the dataset, and ask what became of the model that the operator serves."""
     administrator, client = stage.consortium.administrator, stage.consortium.client
-    claims = Content(claims={"reason": "a writer withdrew consent"})
-    administrator.participant.act(stage.ids[DATASET], "recall", content=claims)
+    recall(administrator.participant, stage.id_of(DATASET), "consent_withdrawn", "one of the writers")
     stage.publish(administrator, "recall", "recalled")
 
     loads = reader.loads
@@ -47,5 +48,15 @@ def dataset_recalled(stage: Stage, reader: FormReader) -> Recalled:
     stage.table.good(f"{NETWORK} is tainted: {stage.way(finding.path)}")
     stage.table.good(
         f"{client.name}'s reader refuses to load it again; in all {len(tainted)} artefacts are reached"
+    )
+    developer = stage.consortium.developer
+    owed = acknowledge(developer.participant)
+    stage.push(developer, "acknowledge")
+    waiting = [each for each in dues_after(developer.participant.chronicle(), stage.id_of(DATASET))
+               if each.given is None]  # fmt: skip
+    if not owed or {each.organisation for each in waiting} != {stage.consortium.verifier.number}:
+        raise Surprise("the acknowledgements are not on the ledger")
+    stage.table.good(
+        f"{developer.name} acknowledged that for its {counted(len(owed), 'artefact')}, for all to see"
     )
     return Recalled(path, tainted, verdict)

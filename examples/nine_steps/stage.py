@@ -129,6 +129,8 @@ class Stage:
 
     def action_of(self, intent: Intent) -> str:
         """What an item was, with the name of its artefact; a name met for the first time is remembered."""
+        if intent.label.startswith("acknowledge"):
+            return f"acknowledge {counted(1, 'recall')}"
         if intent.what == "anchor":
             return f"anchor {counted(intent.call['count'], 'observation')}"
         action, _, *named = intent.label.split(" ", 2)

@@ -54,6 +54,9 @@ GOALS = {
     "verify_file_GB_per_s": Goal(at_least=4 * 1.8),
     "verify_1000_record_history_seconds": Goal(at_most=1),
     "publish_records_per_s": Goal(at_least=2_000),
+    "index_events_per_s": Goal(at_least=5_000),
+    "lineage_10000_nodes_seconds": Goal(at_most=1),
+    "search_1M_records_p99_ms": Goal(at_most=100),
     # The paper's chain took 16 seconds to one block.
     "latency_first_block_seconds": Goal(at_most=16),
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, exists, false, func, or_, select, union_all
 
+from proml.core.lifecycle import Table as Lifecycle
 from proml.errors import UsageProblem
 from proml.node.index import schema
 from proml.node.index.documents import folded_text, searched
@@ -17,6 +19,10 @@ from proml.node.index.reading import artefacts
 from proml.node.index.rows import ArtefactRow, Page
 from proml.node.index.schema import PLACE_BITS
 
+# Of a condition met by no more than so many all are looked at; else artefacts are gone through in windows.
+FEW = 2_000
+WINDOW = 4_000
+MOST_LOOKED_AT = 20_000
 COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
 DIGEST_BYTES = 32
 
@@ -66,70 +72,188 @@ class Wanted:
     fields: tuple[FieldTest, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A condition that is looked up elsewhere than in the table of artefacts.
+
+    Attributes:
+        bearers: places of the artefacts that meet it, some perhaps twice; from an index, in no order.
+        holds: the same as a condition on one artefact.
+    """
+
+    bearers: Select[Any]
+    holds: ColumnElement[bool]
+
+
 def find(view: View, wanted: Wanted, ask: Ask = FIRST) -> Page[ArtefactRow]:
     """Artefacts that meet everything wanted, the one that changed last first.
+
+    Where one of the conditions is met by few, those few are looked at; else the artefacts are gone through
+    from the one that changed last, 20,000 of them at most: then the page may be short, or empty, and still
+    have a next one.
 
     Raises:
         UsageProblem: for a kind or state that no lifecycle here has, or a comparison that does not exist.
     """
+    bounds, states = _bounds(view, wanted, ask), _states(view, wanted)
+    few, holds = _sorted_out(view, _marks(wanted))
+    if few is not None:
+        found = _among(view, few, [bounds, *_in_states(states), *holds], ask)
+    else:
+        found, passed = _passing_by(view, bounds, states, holds, ask.limit + 1)
+        if len(found) <= ask.limit and passed is not None:
+            return Page(_rows(view, found), str(passed))
+    return page(_rows(view, found), [row.changed for row in found], ask)
+
+
+def _rows(view: View, found: Sequence[Any]) -> tuple[ArtefactRow, ...]:
+    rows = artefacts(view, [row.place for row in found])
+    return tuple(rows[row.place] for row in found)
+
+
+def _sorted_out(view: View, marks: Sequence[_Mark]) -> tuple[set[int] | None, list[ColumnElement[bool]]]:
+    """The artefacts that bear every rare mark, None when none is rare; and the other marks as conditions."""
+    few: set[int] | None = None
+    holds: list[ColumnElement[bool]] = []
+    for mark in marks:
+        bearers = list(view.connection.scalars(mark.bearers.limit(FEW + 1)))
+        if len(bearers) > FEW:
+            holds.append(mark.holds)
+        else:
+            few = set(bearers) if few is None else few.intersection(bearers)
+    return few, holds
+
+
+def _among(
+    view: View, places: set[int], conditions: Sequence[ColumnElement[bool]], ask: Ask
+) -> Sequence[Any]:
     table = schema.artefact
-    conditions = [table.c.changed < ask.below, *_standing(view, wanted), *_times(view, wanted)]
-    if wanted.digest is not None:
-        conditions.append(_digest(wanted.digest))
-    if wanted.name:
-        conditions.append(_named(wanted.name))
-    conditions += [_holds(test) for test in wanted.fields]
     asked = (
         select(table.c.place, table.c.changed)
-        .where(and_(*conditions))
+        .where(table.c.place.in_(places), *conditions)
         .order_by(table.c.changed.desc())
         .limit(ask.limit + 1)
     )
-    found = view.connection.execute(asked).all()
-    rows = artefacts(view, [row.place for row in found])
-    return page([rows[row.place] for row in found], [row.changed for row in found], ask)
+    return view.connection.execute(asked).all() if places else ()
 
 
-def _standing(view: View, wanted: Wanted) -> list[ColumnElement[bool]]:
-    table, conditions = schema.artefact, list[ColumnElement[bool]]()
-    if wanted.kind is not None or wanted.state is not None:
-        conditions.append(_kind_and_state(view, wanted))
-    if wanted.creator is not None:
-        conditions.append(table.c.creator == wanted.creator)
-    if wanted.custodian is not None:
-        conditions.append(table.c.custodian == wanted.custodian)
-    if wanted.organisation is not None:
-        step = schema.step
-        acted = exists().where(step.c.artefact == table.c.place, step.c.organisation == wanted.organisation)
-        conditions.append(acted)
-    if wanted.usable is not None:
-        conditions.append(table.c.usable.is_(wanted.usable))
-    if wanted.recalled is not None:
-        conditions.append(table.c.recalled.is_(wanted.recalled))
-    if wanted.unfinished:
-        conditions += [table.c.usable.is_(False), table.c.terminal.is_(False), table.c.recalled.is_(False)]
-    return conditions
+def _passing_by(
+    view: View,
+    bounds: ColumnElement[bool],
+    states: Sequence[tuple[int, int]] | None,
+    holds: Sequence[ColumnElement[bool]],
+    limit: int,
+) -> tuple[list[Any], int | None]:
+    """Artefacts in these states that meet the conditions, from the one that changed last.
+
+    Also where the search broke off because enough were looked at, None when all were.
+    """
+    found, looked, passed = list[Any](), 0, None
+    while len(found) < limit and looked < MOST_LOOKED_AT:
+        below = bounds if passed is None else and_(bounds, schema.artefact.c.changed < passed)
+        window = _window(below, states, WINDOW if holds else limit)
+        met = select(window).where(*(hold for hold in holds)) if holds else select(window)
+        if holds:
+            met = met.join(schema.artefact, schema.artefact.c.place == window.c.place)
+        rows = view.connection.execute(met.order_by(window.c.changed.desc()).limit(limit - len(found))).all()
+        found += rows
+        if not holds or len(found) >= limit:
+            return found, None
+        count, last = view.connection.execute(select(func.count(), func.min(window.c.changed))).one()
+        if count < WINDOW:
+            return found, None
+        looked, passed = looked + count, last
+    return found, passed
 
 
-def _kind_and_state(view: View, wanted: Wanted) -> ColumnElement[bool]:
-    known = view.names.lifecycles
-    of_kind = {n: each for n, each in known.items() if wanted.kind in (None, each.kind)}
-    if not of_kind:
-        kinds = ", ".join(sorted({each.kind for each in known.values()}))
-        raise UsageProblem(f"there is no kind {wanted.kind!r} on this ledger", f"kinds are {kinds}")
-    if wanted.state is None:
-        return schema.artefact.c.lifecycle.in_(of_kind)
-    places = [
-        and_(
-            schema.artefact.c.lifecycle == number, schema.artefact.c.state == each.states.index(wanted.state)
-        )
-        for number, each in of_kind.items()
-        if wanted.state in each.states[1:]
+def _window(bounds: ColumnElement[bool], states: Sequence[tuple[int, int]] | None, size: int) -> Subquery:
+    """The `size` artefacts in these states that changed last; each state has its own order in the index."""
+    table = schema.artefact
+
+    def newest(*conditions: ColumnElement[bool]) -> Select[Any]:
+        asked = select(table.c.place, table.c.changed).where(bounds, *conditions)
+        return asked.order_by(table.c.changed.desc()).limit(size)
+
+    if states is None:
+        return newest().subquery()
+    lots = [
+        select(newest(table.c.lifecycle == number, table.c.state == state).subquery())
+        for number, state in states or [(0, 0)]
     ]
-    if not places:
-        states = ", ".join(sorted({state for each in of_kind.values() for state in each.states[1:]}))
-        raise UsageProblem(f"there is no state {wanted.state!r}", f"states are {states}")
-    return or_(*places)
+    together = union_all(*lots).subquery()
+    return select(together).order_by(together.c.changed.desc()).limit(size).subquery()
+
+
+def _bounds(view: View, wanted: Wanted, ask: Ask) -> ColumnElement[bool]:
+    return and_(schema.artefact.c.changed < ask.below, *_times(view, wanted))
+
+
+# --- conditions -------------------------------------------------------------------------------------
+
+
+def _states(view: View, wanted: Wanted) -> list[tuple[int, int]] | None:
+    """Lifecycle and state of whatever can meet kind, state, usable, recalled and unfinished; None for all."""
+    asked = (wanted.kind, wanted.state, wanted.usable, wanted.recalled, wanted.unfinished or None)
+    if all(each is None for each in asked):
+        return None
+    names, tables = view.names, view.consortium.shared.tables
+    kinds = {number: names.kind(number) for number in tables}
+    if wanted.kind is not None and wanted.kind not in kinds.values():
+        raise UsageProblem(
+            f"there is no kind {wanted.kind!r} on this ledger",
+            f"kinds are {', '.join(sorted(kinds.values()))}",
+        )
+    of_kind = {number: tables[number] for number, kind in kinds.items() if wanted.kind in (None, kind)}
+    every = [
+        (number, state)
+        for number, each in of_kind.items()
+        for state in sorted({rule.following for rule in each.rules})
+    ]
+    called = {names.state(number, state) for number, state in every}
+    if wanted.state is not None and wanted.state not in called:
+        raise UsageProblem(f"there is no state {wanted.state!r}", f"states are {', '.join(sorted(called))}")
+    return [
+        (number, state)
+        for number, state in every
+        if wanted.state in (None, names.state(number, state)) and _fits(of_kind[number], state, wanted)
+    ]
+
+
+def _fits(lifecycle: Lifecycle, state: int, wanted: Wanted) -> bool:
+    usable, terminal, recalled = (
+        bool(mask >> state & 1) for mask in (lifecycle.usable, lifecycle.terminal, lifecycle.recalled)
+    )
+    if wanted.unfinished and (usable or terminal or recalled):
+        return False
+    return wanted.usable in (None, usable) and wanted.recalled in (None, recalled)
+
+
+def _in_states(states: Sequence[tuple[int, int]] | None) -> list[ColumnElement[bool]]:
+    table = schema.artefact
+    if states is None:
+        return []
+    return [or_(false(), *(and_(table.c.lifecycle == n, table.c.state == state) for n, state in states))]
+
+
+def _marks(wanted: Wanted) -> list[_Mark]:
+    table, step, marks = schema.artefact, schema.step, list[_Mark]()
+    if wanted.digest is not None:
+        marks.append(_digest(wanted.digest))
+    if wanted.name:
+        marks.append(_named(wanted.name))
+    marks += [_holding(test) for test in wanted.fields]
+    for column, number in ((table.c.creator, wanted.creator), (table.c.custodian, wanted.custodian)):
+        if number is not None:
+            marks.append(_Mark(select(table.c.place).where(column == number), column == number))
+    if wanted.organisation is not None:
+        acted = step.c.organisation == wanted.organisation
+        marks.append(
+            _Mark(
+                select(step.c.artefact).where(acted),
+                exists().where(step.c.artefact == table.c.place, acted),
+            )
+        )
+    return marks
 
 
 def _times(view: View, wanted: Wanted) -> list[ColumnElement[bool]]:
@@ -161,28 +285,34 @@ def _second(time: int) -> int:
     return time
 
 
-def _digest(digest: bytes) -> ColumnElement[bool]:
+def _digest(digest: bytes) -> _Mark:
     table, step, document = schema.artefact, schema.step, schema.document
     if not 1 <= len(digest) <= DIGEST_BYTES:
         raise UsageProblem("a digest has 32 bytes, and at least the first of them must be given")
     if len(digest) < DIGEST_BYTES:
-        return and_(table.c.id >= digest, table.c.id <= digest.ljust(DIGEST_BYTES, b"\xff"))
-    by_record = select(step.c.artefact).where(step.c.record == digest)
-    by_subject = select(step.c.artefact).where(step.c.subject == digest)
-    told = select(document.c.artefact).where(document.c.subject == digest)
-    return or_(table.c.id == digest, table.c.place.in_(by_record.union(by_subject, told)))
+        begins = and_(table.c.id >= digest, table.c.id <= digest.ljust(DIGEST_BYTES, b"\xff"))
+        return _Mark(select(table.c.place).where(begins), begins)
+    every = union_all(
+        select(table.c.place).where(table.c.id == digest),
+        select(step.c.artefact).where(step.c.record == digest),
+        select(step.c.artefact).where(step.c.subject == digest),
+        select(document.c.artefact).where(document.c.subject == digest),
+    ).subquery()
+    bearers = select(every.c.place)
+    return _Mark(bearers, table.c.place.in_(bearers))
 
 
-def _named(text: str) -> ColumnElement[bool]:
+def _named(text: str) -> _Mark:
     table, start = schema.word, folded_text(text)
     if not start.strip():
         raise UsageProblem("the name to look for is empty")
     # No text that begins so sorts after this one: the last character there is ends it.
-    beginning = and_(table.c.text >= start, table.c.text < start + "\U0010ffff")
-    return schema.artefact.c.place.in_(select(table.c.artefact).where(beginning))
+    begins = and_(table.c.text >= start, table.c.text < start + "\U0010ffff")
+    borne = table.c.artefact == schema.artefact.c.place
+    return _Mark(select(table.c.artefact).where(begins), exists().where(borne, begins))
 
 
-def _holds(test: FieldTest) -> ColumnElement[bool]:
+def _holding(test: FieldTest) -> _Mark:
     if test.comparison not in COMPARISONS:
         raise UsageProblem(
             f"there is no comparison {test.comparison!r}", f"comparisons are {' '.join(COMPARISONS)}"
@@ -190,5 +320,7 @@ def _holds(test: FieldTest) -> ColumnElement[bool]:
     table, value = schema.fact, test.value
     column: ColumnElement[Any] = table.c.text if isinstance(value, str) else table.c.number
     compared = column.op("<>" if test.comparison == "!=" else test.comparison, is_comparison=True)
-    held = compared(searched(value) if isinstance(value, str) else float(value))
-    return schema.artefact.c.place.in_(select(table.c.artefact).where(table.c.path == test.path, held))
+    holds = compared(searched(value) if isinstance(value, str) else float(value))
+    told = and_(table.c.path == test.path, holds)
+    borne = table.c.artefact == schema.artefact.c.place
+    return _Mark(select(table.c.artefact).where(told), exists().where(borne, told))

@@ -15,6 +15,8 @@ A change of these tables is a change of VERSION: an index of another version is 
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -29,7 +31,7 @@ from sqlalchemy import (
     literal,
 )
 
-VERSION = 2
+VERSION = 3
 PLACE_BITS = 20
 # For `>>`, written out: PostgreSQL shifts a bigint by an integer only, and parameters are bigints.
 BLOCK_SHIFT = literal(PLACE_BITS, Integer, literal_execute=True)
@@ -41,6 +43,14 @@ _PLACE = BigInteger().with_variant(Integer(), "sqlite")
 _BYTEWISE = Text().with_variant(Text(collation="C"), "postgresql")
 
 tables = MetaData()
+
+
+def _where_told(column: Column[Any]) -> None:
+    """An index on a column that is mostly empty, without the rows where it is."""
+    told = column.is_not(None)
+    name = f"{column.table.name}_by_{column.name}"
+    Index(name, column, sqlite_where=told, postgresql_where=told)
+
 
 pin = Table(
     "pin",
@@ -96,9 +106,9 @@ step = Table(
     Column("transaction", LargeBinary, nullable=False),
     Index("step_of_artefact", "artefact", "sequence", unique=True),
     Index("step_by_record", "record"),
-    Index("step_by_subject", "subject"),
     Index("step_by_organisation", "organisation", "place"),
 )
+_where_told(step.c.subject)
 derivation = Table(
     "derivation",
     tables,
@@ -215,15 +225,16 @@ document = Table(
     Column("content", Text, nullable=False),
     Index("document_of_artefact", "artefact", "place"),
     Index("document_of_record", "record"),
-    Index("document_by_subject", "subject"),
 )
+_where_told(document.c.subject)
 # The words of names, folded, for searching by how they begin.
 word = Table(
     "word",
     tables,
-    Column("text", _BYTEWISE, primary_key=True),
     Column("artefact", BigInteger, primary_key=True, autoincrement=False),
+    Column("text", _BYTEWISE, primary_key=True),
     Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Index("word_by_text", "text", "artefact"),
     Index("word_of_place", "place"),
     sqlite_with_rowid=False,
 )

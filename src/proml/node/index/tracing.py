@@ -83,8 +83,8 @@ def lineage(view: View, identifier: bytes, reach: Reach = WHOLE) -> LineageRows:
                 depths.setdefault(where, -depth if upwards else depth)
     nearest = sorted(depths, key=lambda where: abs(depths[where]))
     shown = nearest[: reach.most]
-    links = _derivations(view, shown)
     rows = artefacts(view, shown)
+    links = _derivations(view, rows)
     return LineageRows(
         focus=hexed(identifier),
         artefacts=tuple(LineageNode(rows[where], depths[where]) for where in shown),
@@ -187,45 +187,29 @@ def _reached(
     return list(view.connection.execute(select(walk.c.place).limit(most)).scalars())
 
 
-def _derivations(view: View, places: Sequence[int]) -> list[DerivationRow]:
+def _derivations(view: View, rows: Mapping[int, ArtefactRow]) -> list[DerivationRow]:
     """Derivations among these artefacts, one more than may be shown at most."""
-    table, step, source, target = (
-        schema.derivation,
-        schema.step,
-        schema.artefact.alias(),
-        schema.artefact.alias(),
-    )
-    among, rows = set(places), list[DerivationRow]()
-    for piece in _pieces(places):
+    table, step, found = schema.derivation, schema.step, list[DerivationRow]()
+    for piece in _pieces(list(rows)):
         asked = (
-            select(
-                table.c.source,
-                source.c.id.label("source_id"),
-                table.c.source_sequence,
-                target.c.id,
-                step.c.sequence,
-                step.c.action,
-                step.c.lifecycle,
-            )
+            select(table, step.c.sequence, step.c.action, step.c.lifecycle)
             .join(step, step.c.place == table.c.step)
-            .join(source, source.c.place == table.c.source)
-            .join(target, target.c.place == table.c.artefact)
             .where(table.c.artefact.in_(piece))
             .order_by(table.c.step, table.c.ordinal)
-            .limit(MOST_LINKS + 1 - len(rows))
+            .limit(MOST_LINKS + 1 - len(found))
         )
-        rows += [
+        found += [
             DerivationRow(
-                source=hexed(row.source_id),
+                source=rows[row.source].id,
                 source_sequence=row.source_sequence,
-                artefact=hexed(row.id),
+                artefact=rows[row.artefact].id,
                 sequence=row.sequence,
                 action=view.names.action(row.lifecycle, row.action),
             )
             for row in view.connection.execute(asked)
-            if row.source in among
+            if row.source in rows
         ]
-    return rows
+    return found
 
 
 def _pieces(places: Sequence[int]) -> Iterable[Sequence[int]]:

@@ -65,6 +65,9 @@ venv: ## Build or update .venv from the locked, hashed packages
 anvil: venv ## Install the embedded chain's program once, checked against its pinned digest
 	@if [ -f src/proml/ledger/anvil_binary.py ]; then $(PY) -m proml.ledger.anvil_binary >/dev/null; fi
 
+fuzz-api: venv ## Ask a running node 100,000 things out of its own description (EXAMPLES= for others)
+	@PROML_API_EXAMPLES=$$(( $(or $(EXAMPLES),100000) / 30 )) $(PY) -m pytest -q -n 0 tests/server/test_fuzz.py $(ARGS)
+
 format: venv ## Format the code and apply the safe corrections
 	@$(VENV)/bin/ruff check --fix --exit-zero --quiet .
 	@$(VENV)/bin/ruff format .

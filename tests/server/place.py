@@ -23,7 +23,7 @@ from proml.node.index import Indexer
 from proml.node.participant import Participant
 from proml.node.server.access import Access, open_access
 from proml.node.server.listening import Listening
-from proml.node.server.node import Node, open_index
+from proml.node.server.node import Node, node_of
 from proml.node.server.place import node_folder
 from proml.node.server.running import Serving, at_work
 from proml.signing import open_key, throwaway_key
@@ -58,7 +58,7 @@ class Place:
         """The node answers inside the block; its duties only run where asked for."""
         self.catch_up()
         with open_access(node_folder(self.me.config)) as access, listening.bind() as listener:
-            self.node = Node(self.me, listening, access, open_index(self.me))
+            self.node = node_of(self.me, listening, access)
             port = listener.getsockname()[1]
             self.url = replace(listening, names=()).url(port)
             answering = threading.Event()

@@ -1,4 +1,4 @@
-"""Requests made out of the API's own description, and near it: nothing they say makes the node fail or hang."""
+"""Requests made out of the API's own description: nothing they say makes the node fail or hang."""
 
 from __future__ import annotations
 

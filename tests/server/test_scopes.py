@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proml.node.server.access import ALL_SCOPES, READ
+from proml.node.server.api.journals import MEDIA_TYPE
 from proml.node.server.app import ROUTERS, scope_of
 from tests.server.place import Place
 
@@ -49,8 +50,10 @@ def test_no_scope_opens_the_route_of_another(place: Place):
     tokens = {scope: place.token(scope) for scope in ALL_SCOPES}
     for method, path, scope in wrong:
         filled = path.replace("{identifier}", "0x" + "ab" * 32).replace("{number}", "1")
+        filled = filled.replace("{file}", "ab" * 16) + ("?after=0" if "frames" in path else "")
         sent = {} if method == "GET" else {"json": {}}
-        headers = {**tokens[scope], "idempotency-key": "x"}
+        kind = MEDIA_TYPE if "frames" in path else "application/json"
+        headers = {**tokens[scope], "idempotency-key": "x", "content-type": kind}
         answer = place.request(method, filled, headers, **sent)
         assert answer.status_code == 403, (method, path, scope)
         assert answer.json()["type"] == "urn:proml:scope-missing"

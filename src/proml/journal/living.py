@@ -5,6 +5,7 @@ from pathlib import Path
 
 from proml.core.frame import HEADER_BYTES, Header, decode_header
 from proml.errors import JournalProblem, NotFound
+from proml.journal.elsewhere import is_marked
 from proml.journal.reading import files, in_use, opened
 
 
@@ -30,7 +31,7 @@ def writers(folder: Path) -> dict[bytes, bool]:
                 if isinstance(header, str):
                     continue
                 headers[header.file_id] = header
-                if in_use(fd):
+                if in_use(fd) or is_marked(file):
                     locked.add(header.file_id)
         except (NotFound, JournalProblem):
             continue  # removed since the folder was listed, or not to be opened

@@ -13,7 +13,8 @@ from starlette.routing import BaseRoute
 
 from proml import __version__
 from proml.node.pages import pages
-from proml.node.server.api import artefacts, checking, consortium, live, signing_in, state, writing
+from proml.node.receiving import MAX_COMPRESSED
+from proml.node.server.api import artefacts, checking, consortium, journals, live, signing_in, state, writing
 from proml.node.server.callers import Needs
 from proml.node.server.guard import Guard, Rules
 from proml.node.server.node import Node
@@ -28,6 +29,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     *live.ROUTERS,
     *signing_in.ROUTERS,
     *writing.ROUTERS,
+    *journals.ROUTERS,
 )
 ABOUT = """\
 What one organisation's node knows of the shared history, and how to add to it.
@@ -74,7 +76,8 @@ def _api() -> FastAPI:
 
 def rules_of(node: Node) -> Rules:
     """What the guard of a node goes by."""
-    return Rules(node.listening.hosts, node.listening.scheme)
+    bodies = {journals.FRAMES: (journals.MEDIA_TYPE, MAX_COMPRESSED)}
+    return Rules(node.listening.hosts, node.listening.scheme, bodies)
 
 
 def _describe(app: FastAPI) -> None:

@@ -12,6 +12,7 @@ from proml.core.consortium import Key
 from proml.errors import LedgerProblem
 from proml.node.index import Index, View
 from proml.node.participant import Participant
+from proml.node.receiving import Reception
 from proml.node.server.access import Access
 from proml.node.server.duty import Duty, Standing
 from proml.node.server.listening import Listening
@@ -29,6 +30,7 @@ class Node:
         listening: where it listens.
         access: who may ask what.
         index: the questions it answers by.
+        reception: takes journals of other machines.
         metrics: its figures.
         bulletin: tells listeners what is new.
         duties: what it does by itself, by name.
@@ -39,6 +41,7 @@ class Node:
     listening: Listening
     access: Access
     index: Index
+    reception: Reception
     metrics: Metrics = field(default_factory=Metrics)
     bulletin: Bulletin = field(default_factory=Bulletin)
     duties: dict[str, Duty] = field(default_factory=dict)
@@ -71,6 +74,11 @@ class Node:
         """Whether this node serves an organisation: its key belongs to that."""
         key = view.consortium.shared.keys.get(self.me.address)
         return key is not None and key.organisation == organisation
+
+
+def node_of(me: Participant, listening: Listening, access: Access) -> Node:
+    """A node for a project, with nothing at work yet. Close its index in the end."""
+    return Node(me, listening, access, open_index(me), Reception(me.config.journal, me.lifecycles))
 
 
 def open_index(me: Participant) -> Index:

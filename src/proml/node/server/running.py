@@ -21,7 +21,7 @@ from proml.node.server.access import open_access
 from proml.node.server.app import make_app
 from proml.node.server.duty import Duty
 from proml.node.server.listening import Listening
-from proml.node.server.node import Node, open_index
+from proml.node.server.node import Node, node_of
 from proml.node.server.place import announce, claimed, node_folder
 from proml.node.server.publishing import indexer, publisher
 
@@ -48,7 +48,7 @@ def run_node(me: Participant, listening: Listening, ready: Callable[[str], None]
         with listening.bind() as listener, _chain_of(me):
             me.signer  # noqa: B018 -- asks for the passphrase, if there is one, before anything starts
             access.drop_unanswered()
-            node = Node(me, listening, access, open_index(me))
+            node = node_of(me, listening, access)
             url = listening.url(listener.getsockname()[1])
             announce(folder, url, node.started)
             with contextlib.closing(node.index), at_work(node):

@@ -49,9 +49,10 @@ from proml.lifecycles import supplied
 from proml.lifecycles.own import kept
 from proml.node.outbox import WAITING, Intent, open_outbox
 from proml.node.publisher import Published, Publisher, Settings
+from proml.node.sending import Memory
 from proml.node.signers import confined, open_signer, signer_address
 from proml.node.single_calls import SingleCall, label_of
-from proml.node.view import chronicle_of, lifecycle_in, registering_action
+from proml.node.view import Reading, chronicle_of, lifecycle_in, registering_action
 from proml.signing import Passphrase, open_key
 from proml.storage.file import FileStorage
 from proml.trust import LedgerFile, Profile, read_ledger_file, write_ledger_file
@@ -305,16 +306,18 @@ class Participant:
         )
         self.note(draft)
 
-    def push(self, told: Callable[[Intent], None] = lambda _: None, reconcile: bool = False) -> Published:
-        """Publish what is in the journal; see `Publisher.push` for what it raises.
-
-        `reconcile` takes over what the key did and the outbox does not know of, because that is an older
-        copy or the key was used elsewhere.
-        """
+    def push(
+        self, told: Callable[[Intent], None] = lambda _: None, reconcile: bool = False, wait: bool = True
+    ) -> Published:
+        """Publish what is in the journal; see `Publisher.push`, and `Settings` for `reconcile`."""
         settings = replace(self._settings, reconcile=reconcile)
         with open_outbox(self.config.outbox) as outbox:
-            publisher = Publisher(outbox, self.ledger, self.signer, self.storage, settings)
-            return publisher.push(told)
+            publisher = Publisher(outbox, self.ledger, self.signer, self.storage, settings, self._memory)
+            return publisher.push(told, wait)
+
+    @cached_property
+    def _memory(self) -> Memory:
+        return Memory(Reading(self.ledger))
 
     @property
     def _settings(self) -> Settings:

@@ -21,11 +21,10 @@ from proml.node.batching import CALL
 from proml.node.deposits import Deposits
 from proml.node.fees import CAP
 from proml.node.intake import Intake
-from proml.node.line import Line
 from proml.node.outbox import DONE, WAITING, Intent, Outbox
 from proml.node.reconciling import reconcile
 from proml.node.sealing import Sealer
-from proml.node.sending import LOOKED_AT, Limits, Sender
+from proml.node.sending import LOOKED_AT, Limits, Memory, Sender
 from proml.node.settling import Settling
 from proml.node.single_calls import SingleCall, call_document, label_of, name_of_call
 from proml.node.taking import Taken, take_in
@@ -85,15 +84,15 @@ class Publisher:
         signer: Signer,
         storage: Storage,
         settings: Settings,
-        reading: Reading | None = None,
+        memory: Memory | None = None,
     ) -> None:
-        """Nothing happens before `push`. A `reading` that is kept from one push to the next saves time."""
+        """Nothing happens before `push`. A `memory` that is kept from one push to the next saves time."""
         self._outbox = outbox
         self._ledger = ledger
         self._signer = signer
         self._storage = storage
         self._settings = settings
-        self._reading = reading or Reading(ledger)
+        self._memory = memory or Memory(Reading(ledger))
         usual = max(PATIENCE_SECONDS, BLOCK_SECONDS * ledger.terms.finality)
         self._patience = usual if settings.patience is None else settings.patience
 
@@ -116,9 +115,8 @@ class Publisher:
             settled.append(intent)
             told(intent)
 
-        settling = Settling(self._outbox, self._reading)
-        with Line() as line:
-            sender = self._sender(settling, line)
+        settling = Settling(self._outbox, self._memory.reading)
+        with self._sender(settling) as sender:
             # What an earlier push left under way comes first, as far as it can be settled at once.
             self._drain(sender, settle, wait=False, least=NEVER)
             self._compare(sender, settling, settle)
@@ -131,9 +129,9 @@ class Publisher:
             left = len(self._outbox.unsettled(LOOKED_AT)) + self._outbox.count(WAITING)
         return Published(tuple(settled), taken.damage, left)
 
-    def _sender(self, settling: Settling, line: Line) -> Sender:
+    def _sender(self, settling: Settling) -> Sender:
         limits = Limits(self._settings.items, self._settings.fee_cap)
-        return Sender(settling, self._ledger, self._signer, line, limits)
+        return Sender(settling, self._ledger, self._signer, self._memory, limits)
 
     def _compare(self, sender: Sender, settling: Settling, settle: Callable[[Intent], None]) -> None:
         """Go on only where what the key has done agrees with what the outbox knows of it."""
@@ -167,7 +165,7 @@ class Publisher:
         return Sealer(view, deposits, self._outbox, self._settings.discoverable), view
 
     def _view(self) -> LedgerView:
-        chronicle = self._reading.chronicle()
+        chronicle = self._memory.reading.chronicle()
         return view_in(chronicle, self._ledger.terms, self._settings.lifecycles, self._signer.address)
 
     def _drain(
@@ -222,8 +220,7 @@ class Publisher:
             StepRefused: when the contracts refuse it; nothing changed.
             LedgerProblem, KeyProblem: as `push`.
         """
-        with Line() as line:
-            sender = self._sender(Settling(self._outbox, self._reading), line)
+        with self._sender(Settling(self._outbox, self._memory.reading)) as sender:
             self._drain(sender, lambda _: None, least=NEVER)
             self._claim_key()
             sent = sender.signed(call)

@@ -16,7 +16,9 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
 
 from proml.core.call import BatchCall, ContractCall
 from proml.errors import LedgerProblem, WrongLedger
@@ -27,6 +29,7 @@ from proml.node.line import Line, Look, look
 from proml.node.outbox import WAITING, Outbox
 from proml.node.settling import Settling, Told, known
 from proml.node.transactions import FINAL, INCLUDED, OVERTAKEN, SIGNED, Sent
+from proml.node.view import Reading
 
 # Not in a block yet: nodes drop what one key queues beyond this (geth guarantees 16).
 IN_POOL = 16
@@ -48,24 +51,48 @@ class Limits:
     fee_cap: int = offers.CAP
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a process remembers from one push to the next, and may forget any time.
+
+    Attributes:
+        reading: of the ledger.
+        sent: when the bytes of a transaction left last, by its hash; times of the monotonic clock.
+        since: since when something has been so: what, of which hash or key, for which nonce.
+    """
+
+    reading: Reading
+    sent: dict[bytes, float] = field(default_factory=dict)
+    since: dict[tuple[str, bytes, int], float] = field(default_factory=dict)
+
+
 class Sender:
     """Takes what waits in an outbox to the ledger, with one key. `step` does what can be done now."""
 
     def __init__(
-        self, settling: Settling, ledger: Ledger, signer: Signer, line: Line, limits: Limits
+        self, settling: Settling, chain: Ledger, signer: Signer, memory: Memory, limits: Limits
     ) -> None:
-        """Everything that is known is in the outbox of `settling`; the rest may be forgotten any time."""
+        """Everything that is certain is in the outbox of `settling`."""
         self._settling = settling
         self._outbox: Outbox = settling.outbox
-        self._ledger = ledger
+        self._ledger = chain
         self._signer = signer
-        self._line = line
+        self._line = Line()
         self._limits = limits
         self._asked: tuple[Future[Look], list[Sent]] | None = None
-        self._sent: dict[bytes, float] = {}
-        self._since: dict[tuple[str, bytes, int], float] = {}
+        self._sent = memory.sent
+        self._since = memory.since
         self.organisation = 0
         self.problem: LedgerProblem | None = None  # what came up at the newest look
+
+    def __enter__(self) -> Self:
+        self._line.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._line.__exit__(kind, error, trace)
 
     @property
     def is_quiet(self) -> bool:
@@ -126,7 +153,7 @@ class Sender:
             for sent in about
             if sent.state == SIGNED and now - self._sent.get(sent.hash, -RESEND_SECONDS) >= RESEND_SECONDS
         ]
-        self._sent |= {sent.hash: now for sent in due}
+        self._sent.update({sent.hash: now for sent in due})
         sending = [SignedTransaction(sent.raw, sent.hash) for sent in due]
         hashes = [[sent.hash, *self._outbox.replaced(sent.hash)] for sent in about]
         keys = {sent.key for sent in about}
@@ -135,7 +162,8 @@ class Sender:
     def _apply(self, found: Look, about: Sequence[Sent], told: Told) -> bool:
         if found.problem is not None:
             self.problem = found.problem
-            self._sent = {hash_: at for hash_, at in self._sent.items() if hash_ in found.receipts}
+            for hash_ in self._sent.keys() - found.receipts.keys():
+                del self._sent[hash_]
         finals: list[tuple[Sent, Receipt]] = []
         news: list[Sent] = []
         missing: list[Sent] = []

@@ -18,6 +18,8 @@ from proml.node.participant import Participant
 LOOK_SECONDS = 0.25
 # How often a push is made although nothing was written: runs whose process died are closed by it.
 AT_LEAST_SECONDS = 30.0
+# How often it is looked what became of transactions, while some are not final.
+BLOCK_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 1.0
 LAST_PAUSE_SECONDS = 60.0
 
@@ -39,7 +41,7 @@ def publish_until(
 
     Args:
         me: the project.
-        stop: ends the loop within about a second, or with the wait for a block that is under way.
+        stop: ends the loop within about a second, once what is being sealed and sent has left.
         told: hears of each item as it is settled.
         alarmed: hears of each failure that is waited out.
         pushed: hears of each push that went well, whether it settled anything or not.
@@ -52,13 +54,14 @@ def publish_until(
     with locked(path, f"another process publishes {me.config.outbox.parent.parent} as it comes", patience=0):
         seen: Looks = frozenset()
         last = 0.0
-        pause = 0.0
+        pause, left = 0.0, 0
         while not stop.wait(pause or LOOK_SECONDS):
             looks = _looks(me.config.journal)
-            if not pause and looks == seen and time.monotonic() - last < AT_LEAST_SECONDS:
+            quiet_for = BLOCK_SECONDS if left else AT_LEAST_SECONDS
+            if not pause and looks == seen and time.monotonic() - last < quiet_for:
                 continue
             try:
-                me.push(told)
+                left = me.push(told, wait=False).left
             except WrongLedger:
                 raise
             except (LedgerProblem, StorageProblem, Busy) as problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -12,8 +13,11 @@ import pytest
 
 from proml.errors import Busy, KeyProblem, LedgerProblem
 from proml.node import watching
+from proml.node.outbox import open_outbox
+from proml.node.publisher import Published
 from proml.node.watching import publish_until
 from proml.signing import throwaway_key
+from tests.unit.node.faults import Chain
 from tests.unit.node.place import Place, collected, observed
 
 
@@ -31,11 +35,11 @@ class Project(SimpleNamespace):
         self.place = place
         self.ails: list[Exception] = []
 
-    def push(self, told: Any) -> None:
+    def push(self, told: Any, wait: bool) -> Published:
         if self.ails:
             raise self.ails.pop()
-        for intent in self.place.push().settled:
-            told(intent)
+        with open_outbox(self.place.path, patience=0) as outbox:
+            return self.place.publisher(outbox).push(told, wait)
 
 
 class Watch:
@@ -89,6 +93,27 @@ def test_a_ledger_that_is_away_and_a_busy_outbox_are_waited_out_and_told(place):
     assert watch.alarms == ["away", "away", "another push"]
     assert len(place.labels("done")) == 3
     place.check()
+
+
+def test_what_is_not_final_yet_keeps_nothing_else_waiting_and_is_settled_later(place, monkeypatch):
+    monkeypatch.setattr(watching, "BLOCK_SECONDS", 0.001)
+    chain = place.ledger = Chain(place.memory, finality=9)
+    with watched(Project(place)) as watch:
+        for number in range(3):
+            place.write(collected(bytes([number]), f"d{number}"))
+            wait_until(lambda n=number: len(chain.sent) > n and place.memory.head().number > n + 1)
+        assert watch.told == []
+        chain.mine(9)
+        watch.wait_for(3)
+    assert watch.told == ["collect dataset d0", "collect dataset d1", "collect dataset d2"]
+    place.check()
+
+
+def wait_until(so: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def test_a_second_one_refuses_to_start_and_the_first_goes_on(place):

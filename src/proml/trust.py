@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ _KEYS = {
     "organisations",
 }
 _MEMBER_KEYS = {"number", "name", "salt"}
+_NAME = re.compile(r"[^\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]{1,64}")
 REACHES = ("embedded", "rpc")
 
 
@@ -50,6 +52,11 @@ class Profile:
     def commitment(self) -> bytes:
         """SHA-256(0x00 || salt || canonical JSON of ["name", name]), 32 bytes."""
         return leaf_hash(self.salt + canonical(["name", self.name]))
+
+
+def can_be_called(name: str) -> bool:
+    """Whether an organisation may have this name: 1 to 64 characters that people can see."""
+    return bool(_NAME.fullmatch(name)) and name == name.strip()
 
 
 def new_profile(name: str) -> Profile:

@@ -55,6 +55,67 @@ def test_a_newcomer_is_admitted_by_two_of_three_and_then_takes_part(three: Conso
     assert three.did("newcomer", "show", "digits.csv")["creator"] == "Newcomer"
 
 
+def test_a_newcomer_needs_a_name_of_its_own(three: Consortium) -> None:
+    three.did("twin", "init", "--organisation", "Clinic", "--ledger", str(three.ledger_file))
+    three.did("twin", "key", "consent", "-o", "../consent.json")
+    same = three.refused("lab", "consortium", "propose", "admit", "../consent.json", "--role", "auditor")
+    assert same["message"] == "there is a member called 'clinic' already"
+
+
+def test_a_consent_for_another_ledger_or_of_less_than_all_is_refused(three: Consortium) -> None:
+    three.did("apart", "init", "--organisation", "Apart")
+    try:
+        three.did("apart", "key", "consent", "-o", "../apart.json")
+        foreign = three.refused("lab", "consortium", "propose", "admit", "../apart.json", "--role", "auditor")
+        assert foreign["message"] == "the consent is for another ledger"
+    finally:
+        three.did("apart", "ledger", "down")
+    three.did("firm", "key", "new", "fresh")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROML_KEY", "fresh")
+        three.did("firm", "key", "consent", "--member", "firm", "-s", "record", "-o", "../less.json")
+        three.did("firm", "key", "consent", "--member", "firm", "-o", "../whole.json")
+    less = three.refused("lab", "consortium", "propose", "recover-key", "../less.json")
+    assert "every scope without end" in less["message"]
+    member = three.refused("lab", "consortium", "propose", "admit", "../whole.json", "--role", "auditor")
+    assert "without --member" in member["hint"]
+
+
+def test_the_rules_of_the_founding_can_be_given_in_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Consortium(tmp_path, monkeypatch, capsys)
+    made.names = ["clinic"]
+    key = made.did("clinic", "init", "--organisation", "clinic", "--no-ledger")["key"]
+    (tmp_path / "clinic" / "members.toml").write_text(
+        f"delay = 9\n[[member]]\nname = 'clinic'\nkey = '{key}'\n"
+    )
+    code, wrong = made.run("clinic", "ledger", "found", "members.toml", "--threshold", "2")
+    assert (code, wrong["error"]["hint"]) == (2, "it is 1 to 1 here")
+    code, wrong = made.run("clinic", "ledger", "found", "members.toml", "--lifetime", "0")
+    assert (code, wrong["error"]["message"]) == (2, "the lifetime of proposals or a delay is out of range")
+    made.did("clinic", "ledger", "found", "members.toml", "--lifetime", "50", "--recovery-delay", "7")
+    rules = made.did("clinic", "consortium", "show")["rules"]
+    assert rules == {"threshold": 1, "members": 1, "lifetime": 50, "delay": 9, "recovery_delay": 7}
+    made.close()
+
+
+def test_a_proposal_that_nobody_decided_in_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Consortium(tmp_path, monkeypatch, capsys)
+    made.found({"clinic": list(ROLES), "lab": ["verifier"]}, lifetime=3)
+    made.did("clinic", "consortium", "propose", "threshold", "1")
+    closes = made.did("lab", "consortium", "proposals")[0]["closes"]
+    made.pass_blocks(3)
+    late = made.refused("lab", "consortium", "vote", "1")
+    assert late["hint"] == f"it closed with block {closes}; propose it again"
+    assert made.did("lab", "consortium", "proposals") == []
+    (over,) = made.did("lab", "consortium", "proposals", "--all")
+    assert (over["state"], over["left"]) == ("lapsed", "")
+    made.close()
+
+
 def test_a_lost_key_is_replaced_after_a_delay_in_which_the_old_key_can_object(three: Consortium) -> None:
     three.did("firm", "key", "new", "fresh")
     with pytest.MonkeyPatch.context() as patch:
@@ -137,7 +198,7 @@ def test_a_member_stands_in_for_one_that_went(three: Consortium) -> None:
     assert "goes with successor" in nobody["message"]
     three.did("firm", "consortium", "leave", "--yes")
     named = three.did("clinic", "consortium", "propose", "successor", "firm", "--member", "lab")
-    assert named["what"] == "let lab keep what firm kept"
+    assert named["what"] == "let lab stand in as the custodian for firm"
     three.did("lab", "consortium", "vote", "1")
     assert three.did("lab", "consortium", "execute", "1")["state"] == "executed"
 

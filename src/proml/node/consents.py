@@ -19,7 +19,7 @@ from proml.core.document import is_of_type, parse
 from proml.errors import ConfigInvalid, ProMLError, RecordInvalid
 from proml.interfaces import Signer, Terms
 from proml.signing.recovery import signer_of
-from proml.trust import Profile
+from proml.trust import Profile, can_be_called
 
 CONSENT_TYPE = "proml/consent"
 _KEYS = {"type", "version", "chain_id", "contract", "organisation", "key", "scope", "expires", "signature"}
@@ -146,8 +146,8 @@ def _from_document(content: dict[str, Any]) -> Consent:
         raise RecordInvalid("it has members too many or too few")
     profile = None
     if not organisation:
-        if not isinstance(content["name"], str) or not content["name"]:
-            raise RecordInvalid("the name must be a text")
+        if not isinstance(content["name"], str) or not can_be_called(content["name"]):
+            raise RecordInvalid("the name must be 1 to 64 characters that can be seen")
         profile = Profile(content["name"], unhexed(content["salt"]))
     return Consent(
         _whole(content, "chain_id"),

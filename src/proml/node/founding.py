@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,12 +22,11 @@ from proml.ledger.founding import Founding, found
 from proml.ledger.rpc import Rpc
 from proml.lifecycles import shipped
 from proml.signing import create_key, key_address, throwaway_key
-from proml.trust import LedgerFile, Profile, new_profile, read_ledger_file, write_ledger_file
+from proml.trust import LedgerFile, Profile, can_be_called, new_profile, read_ledger_file, write_ledger_file
 
 # One sealer and its log: a block is final as soon as it is there (docs/decisions/0002-embedded-chain.md).
 EMBEDDED_FINALITY = 1
 ALONE = Governance(threshold=1)
-_NAME = re.compile(r"[^\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ def start_project(root: Path, organisation: str, passphrase: str | None = None) 
         UsageProblem: when there is another project or one with a ledger, or the name cannot be one.
         ConfigInvalid: when the folder cannot be written.
     """
-    if not _NAME.fullmatch(organisation) or organisation != organisation.strip():
+    if not can_be_called(organisation):
         raise UsageProblem(
             f"{organisation!r} cannot be an organisation's name", "use 1 to 64 printable characters"
         )

@@ -127,6 +127,7 @@ class Government:
                 f"{consent} is for a key of an organisation that is a member",
                 "a newcomer makes one with `proml key consent`, without --member",
             )
+        self._refuse_namesake(given.profile.name)
         mask = role_mask(roles)
         self._papers.keep_consent(given)
         return self._propose(Change(ChangeKind.ADMIT, 0, mask, given.key, given.profile.commitment))
@@ -222,6 +223,16 @@ class Government:
                 self._me.learn_name(number, consent.profile)
                 found[number] = consent.profile.name
         return found
+
+    def _refuse_namesake(self, name: str) -> None:
+        """Two members of one name could not be told apart, whatever their keys."""
+        shared = self._me.chronicle().shared
+        for number, member in shared.organisations.items():
+            if not member.removed and self._me.name_of(number).casefold() == name.casefold():
+                raise UsageProblem(
+                    f"there is a member called {self._me.name_of(number)!r} already",
+                    "the newcomer needs another name: `proml init --organisation NAME`",
+                )
 
     # --- behind all of them -----------------------------------------------------------------
 

@@ -99,6 +99,4 @@ def in_words(change: Change, papers: Papers, name: Name) -> str:
             return f"admit the lifecycle {hexed(change.profile)}{kind}"
         case ChangeKind.NAME_SUCCESSOR:
             return f"let {name(change.setting)} stand in as the custodian for {name(change.organisation)}"
-        case ChangeKind.NAME_SUCCESSOR:
-            return f"let {name(change.setting)} keep what {name(change.organisation)} kept"
     return f"give {name(change.organisation)} the new key {key}"

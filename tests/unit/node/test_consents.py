@@ -73,6 +73,8 @@ def test_a_consent_is_worth_nothing_on_another_ledger(
         ("expires", "never"),
         ("signature", "0x" + "00" * 64),
         ("name", ""),
+        ("name", "Acme\u202eclinic"),
+        ("name", " Acme"),
         ("name", 7),
         ("salt", None),
         ("more", 1),

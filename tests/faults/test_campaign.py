@@ -24,6 +24,7 @@ POINTS = [
     Point("storage, together", "rename", 4, "signal=KILL"),
     Point("outbox", "pwrite64", 20, "error=ENOSPC"),
     Point("outbox", "fdatasync", 7, "signal=KILL"),
+    Point("outbox", "flock", 1, "error=EIO"),
     Point("outbox", "unlink", 2, "signal=KILL"),
 ]
 

@@ -1,5 +1,6 @@
 """The journal when writes and syncs fail, are interrupted or come in between each other (F2, F3, F7)."""
 
+import importlib
 import os
 import shutil
 import threading
@@ -14,6 +15,8 @@ from proml.journal import Journal, files, read, repair, scan
 from proml.journal import segment as segments
 
 pytestmark = pytest.mark.faults
+# The package has a function of the same name.
+repairing = importlib.import_module("proml.journal.repair")
 
 
 def payloads(folder: Path) -> list[bytes]:
@@ -203,6 +206,27 @@ def test_a_durable_journal_whose_folder_is_removed_begins_it_again(tmp_path: Pat
     assert journal.faults == 1
 
 
+def test_a_copy_that_is_cut_short_does_not_pass_for_one_that_was_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal(tmp_path) as journal:
+        journal.append(b"one")
+    (file,) = files(tmp_path)
+    with file.open("ab") as stream:
+        stream.write(b"torn")
+    whole = file.read_bytes()
+    monkeypatch.setattr(repairing.os, "fsync", io_error)
+    with pytest.raises(JournalProblem, match="Input/output"):
+        repair(file)
+    monkeypatch.undo()
+    assert file.read_bytes() == whole
+    problems: list[JournalProblem] = []
+    assert [entry.payload for entry in read(tmp_path, problems=problems)] == [b"one"]
+    assert len(problems) == 1, "the damage is not known yet"
+    assert repair(file) is not None
+    assert not list(tmp_path.glob("*.being-set-aside"))
+
+
 def test_a_repair_that_is_stopped_half_way_can_be_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,7 +236,7 @@ def test_a_repair_that_is_stopped_half_way_can_be_done_again(
     with file.open("ab") as stream:
         stream.write(b"torn")
     monkeypatch.setattr(segments.os, "ftruncate", io_error)
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(JournalProblem, match="Input/output"):
         repair(file)
     monkeypatch.undo()
     assert repair(file) is not None

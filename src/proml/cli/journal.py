@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from proml.cli.terminal import emit_json, say, table
+from proml.cli.terminal import emit_json, safe, say, table
 from proml.config import load
-from proml.errors import Busy, JournalProblem
+from proml.errors import Busy, JournalProblem, NotFound
 from proml.journal import files, repair, scan
 from proml.node.participant import Participant
 
@@ -72,26 +71,33 @@ def verify(as_json: Json = False) -> int:
 def repair_files(as_json: Json = False) -> int:
     """Set the damaged end of every damaged file aside; the sound entries before it stay.
 
-    Nothing is deleted: what was set aside lies beside the file, as FILE.damaged-OFFSET.
+    Nothing is deleted: what was set aside lies beside the file, as FILE.damaged-OFFSET. Exit code 7 when a
+    file could not be put in order, such as one of a newer version, which is left as it is.
 
         proml journal repair
     """
-    aside = []
+    aside: list[str] = []
+    left: list[JournalProblem] = []
     for file in files(load().journal):
         try:
             made = repair(file)
         except Busy:
             continue  # its writer is alive: what looks cut short is being written
+        except NotFound:
+            continue  # removed since the folder was listed
         except JournalProblem as problem:
-            sys.stderr.write(f"proml: {problem.message}\n  hint: {problem.hint}\n")
+            left.append(problem)
             continue
         if made is not None:
             aside.append(str(made))
     if as_json:
-        emit_json({"set aside": aside})
+        emit_json({"set aside": aside, "left as they are": [problem.message for problem in left]})
     else:
         for name in aside:
-            say(f"set aside {name}")
-        if not aside:
+            say(f"set aside {safe(name)}")
+        for each in left:
+            say(f"left as it is: {safe(each.message)}")
+            say(f"  hint: {safe(each.hint)}")
+        if not aside and not left:
             say("nothing is damaged")
-    return 0
+    return JournalProblem.exit_code if left else 0

@@ -324,7 +324,7 @@ def _too_new(file: Path, raw: bytes) -> JournalProblem:
 
 @contextmanager
 def opened(file: Path, flags: int) -> Iterator[int]:
-    """An open descriptor of a journal file; a link is not followed."""
+    """An open descriptor of a journal file, never through a link; what fails meanwhile names the file."""
     try:
         fd = os.open(file, flags | os.O_NOFOLLOW)
     except FileNotFoundError as error:
@@ -333,6 +333,11 @@ def opened(file: Path, flags: int) -> Iterator[int]:
         raise JournalProblem(f"{file} cannot be opened: {error.strerror}") from error
     try:
         yield fd
+    except OSError as error:
+        raise JournalProblem(
+            f"{file} cannot be read or put in order: {error.strerror}",
+            "free some disk space; where the disk is failing, copy the journal folder elsewhere",
+        ) from error
     finally:
         os.close(fd)
 

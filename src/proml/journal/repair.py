@@ -19,7 +19,8 @@ def repair(file: Path) -> Path | None:
     Raises:
         NotFound: there is no such file.
         Busy: a process still writes to the file, or the file system cannot tell.
-        JournalProblem: it is of a newer version, or cannot be opened.
+        JournalProblem: it is of a newer version, or cannot be opened, read or written; what was there
+        still is.
 
     The copy is on the disk before the original is cut, so that a crash in between loses nothing.
     """
@@ -40,7 +41,10 @@ def repair(file: Path) -> Path | None:
         if found.header is None:
             file.rename(aside)
         else:
-            _copy_tail(fd, found.good_bytes, aside)
+            # Only a whole copy gets the name by which readers know that the damage is known.
+            copy = file.with_name(f"{file.name}.being-set-aside")
+            _copy_tail(fd, found.good_bytes, copy)
+            copy.rename(aside)
             _sync_folder(file.parent)
             os.ftruncate(fd, found.good_bytes)
             os.fsync(fd)
@@ -58,7 +62,7 @@ def _free_name(file: Path, offset: int) -> Path:
 
 
 def _copy_tail(fd: int, offset: int, target: Path) -> None:
-    copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         while piece := os.pread(fd, _PIECE, offset):
             view = memoryview(piece)

@@ -100,7 +100,7 @@ def locked(path: Path, otherwise: str, patience: float) -> Iterator[None]:
 
     Raises:
         Busy: another process held it all the time.
-        StorageProblem: the file cannot be made.
+        StorageProblem: the file cannot be made or locked.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -116,6 +116,8 @@ def locked(path: Path, otherwise: str, patience: float) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     raise Busy(otherwise, "wait for it, or look for it with ps") from None
                 time.sleep(LOCK_POLL_SECONDS)
+            except OSError as error:
+                raise StorageProblem(f"{path} cannot be locked: {error.strerror}") from error
             else:
                 break
         yield

@@ -3,6 +3,7 @@
 python bench/capture.py
 """
 
+import hashlib
 import json
 import os
 import statistics
@@ -19,6 +20,26 @@ from proml.config import Config
 RUNS = 5
 CALLS = 50_000
 STARTS = 15
+GROWING = """
+import sys, tempfile
+from pathlib import Path
+from proml.capture.run import Run
+from proml.config import Config
+
+def held():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+count = int(sys.argv[1])
+with tempfile.TemporaryDirectory() as folder:
+    run = Run("bench", Config(Path(folder), environment=False)).start()
+    for step in range(20_000):
+        run.log({"loss": 1 / (step + 1)}, step=step)
+    before = held()
+    for step in range(count):
+        run.log({"loss": 1 / (step + 1)}, step=step)
+    print((held() - before) / count)
+    run.finish()
+"""
 
 
 def measure() -> dict[str, float]:
@@ -33,6 +54,8 @@ def measure() -> dict[str, float]:
     return {
         "log_call_mean_us": statistics.median(means),
         "log_call_p99_us": statistics.median(tails),
+        "training_slowdown_percent": slowdown(),
+        "memory_growth_bytes_per_record": growth(),
         "python_start_ms": bare,
         "import_proml_ms": imported - bare,
         "cli_help_ms": helped,
@@ -62,6 +85,64 @@ def logged() -> tuple[float, float]:
         assert run.missed == 0
     single.sort()
     return (took - idle) / 1_000, single[CALLS * 99 // 100] / 1_000
+
+
+def slowdown(steps: int = 600, milliseconds: float = 10.0) -> float:
+    """By how much a training step of 10 ms takes longer when it is logged, in percent; never below 0.
+
+    Steps with and without a call take turns, so that whatever else the machine does falls on both;
+    compared is the time that a quarter of them stay below, which other programs disturb least.
+    """
+    rounds = calibrated(milliseconds / 1_000)
+    took: tuple[list[float], list[float]] = ([], [])
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run("bench", Config(Path(folder), environment=False)).start()
+        for step in range(steps):
+            before = time.perf_counter()
+            digest = train(rounds)
+            if step % 2:
+                run.log({"loss": digest / 255, "accuracy": 0.987}, step=step)
+            took[step % 2].append(time.perf_counter() - before)
+        run.finish()
+    plain, tracked = (statistics.quantiles(each, n=4)[0] for each in took)
+    return max(0.0, (tracked - plain) / plain * 100)
+
+
+def train(rounds: int) -> int:
+    """Work of a fixed size."""
+    state = b"weights"
+    for _ in range(rounds):
+        state = hashlib.sha256(state).digest()
+    return state[0]
+
+
+def calibrated(seconds: float) -> int:
+    """How many rounds of `train` take so long."""
+    before = time.perf_counter()
+    train(20_000)
+    return max(1, int(20_000 * seconds / (time.perf_counter() - before)))
+
+
+def growth(records: int = 200_000) -> float:
+    """Bytes by which a process of its own grows for each record it logs, after the first 20,000."""
+    done = subprocess.run(
+        [sys.executable, "-c", GROWING, str(records)], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+def single_calls() -> float:
+    """Median in µs of `run.log` calls that are timed one by one."""
+    clock = time.perf_counter_ns
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run("bench", Config(Path(folder), environment=False)).start()
+        took = []
+        for step in range(CALLS // 5):
+            before = clock()
+            run.log({"loss": 0.123456789, "accuracy": 0.987}, step=step)
+            took.append(clock() - before)
+        run.finish()
+    return statistics.median(took) / 1_000
 
 
 def loop(call: Callable[[int], object]) -> float:

@@ -165,7 +165,8 @@ def _anchors(members: Consortium) -> dict[str, float]:
         return members.send(MAKER, ANCHOR + arrays([members.fresh(), 10_000]))
 
     first = float(anchor())
-    return {"gas_anchor_first": first, "gas_anchor": _median(anchor)}
+    anchored = _median(anchor)
+    return {"gas_anchor_first": first, "gas_anchor": anchored, "gas_per_observation": anchored / 10_000}
 
 
 def _acts(members: Consortium) -> dict[str, float]:

@@ -24,9 +24,9 @@ def measure() -> dict[str, float]:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        few = _files(folder / "few", 2_000, 1 << 20)
-        many = _files(folder / "many", 20_000, 4 << 10)
-        large = _files(folder / "large", 1, LARGE_BYTES) / "000" / "00000.bin"
+        few = files(folder / "few", 2_000, 1 << 20)
+        many = files(folder / "many", 20_000, 4 << 10)
+        large = files(folder / "large", 1, LARGE_BYTES) / "000" / "00000.bin"
         expected = fingerprint(large).digest
         expected_few = fingerprint(few).digest
         gigabytes = 2_000 * (1 << 20) / 1e9
@@ -39,7 +39,7 @@ def measure() -> dict[str, float]:
         }
 
 
-def _files(folder: Path, count: int, size: int) -> Path:
+def files(folder: Path, count: int, size: int) -> Path:
     """A folder of random files, a hundred to a subfolder."""
     piece = os.urandom(min(size, 16 << 20))
     for number in range(count):

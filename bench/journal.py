@@ -6,6 +6,7 @@ python bench/journal.py
 import json
 import statistics
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def measure() -> dict[str, float]:
         "log_append_mean_us": statistics.median(means),
         "log_append_p99_us": statistics.median(tails),
         "log_append_durable_per_s": statistics.median(durable_appends() for _ in range(RUNS)),
+        "durable_records_per_s": statistics.median(durable_together() for _ in range(RUNS)),
     }
 
 
@@ -69,6 +71,22 @@ def durable_appends(calls: int = 500) -> float:
         for _ in range(calls):
             journal.append(PAYLOAD)
         return calls / (time.perf_counter() - before)
+
+
+def durable_together(threads: int = 32, calls: int = 100) -> float:
+    """Durable appends per second of many threads at once, which share a sync: group commit."""
+    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder), durable=True) as journal:
+        journal.append(PAYLOAD)
+        workers = [
+            threading.Thread(target=lambda: [journal.append(PAYLOAD) for _ in range(calls)])
+            for _ in range(threads)
+        ]
+        before = time.perf_counter()
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        return threads * calls / (time.perf_counter() - before)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Lifecycles that members wrote or chose: voted for, used, and held to on a real chain."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -231,3 +232,52 @@ def named_at(members: Members, source: str, sequence: int) -> Reason:
     (event,) = [placed.event for placed in receipt.events]
     assert isinstance(event, Refused)
     return Reason(event.reason)
+
+
+def test_a_newer_lifecycle_counts_for_what_is_registered_from_then_on(members: Members) -> None:
+    """Runs after the first version was admitted, and admits it where it is run alone."""
+    for who in PARTS:
+        members.file(who, "report.toml", REPORT)
+        members.file(who, "report2.toml", REPORT.replace('"publish"', '"release"'))
+    kinds = [
+        each["kind"]
+        for each in members.does("Audit", "lifecycle", "list", "--json").document
+        if each["number"]
+    ]
+    if "report" not in kinds:
+        admit(members, "Audit", "report.toml", "--file", "report.toml")
+    for who in ("Lab", "Audit"):
+        members.does(who, "lifecycle", "add", "report.toml")
+    members.does("Lab", "register", "-", "--kind", "report", "--name", "before", "--push")
+    differing = members.says("Audit", "lifecycle", "diff", "report.toml", "report2.toml")
+    assert (differing.code, "+ action release" in differing.out) == (1, True)
+
+    admit(members, "Audit", "report2.toml", "--file", "report2.toml")
+    members.does("Lab", "lifecycle", "add", "report2.toml")
+    members.does("Lab", "register", "-", "--kind", "report", "--name", "after", "--push")
+    before, after = members.id_of("Lab", "before"), members.id_of("Lab", "after")
+    assert list(members.does("Audit", "show", before, "--json").document["next"]) == ["publish"]
+    assert list(members.does("Audit", "show", after, "--json").document["next"]) == ["release"]
+    members.does("Audit", "act", "publish", before, "--push")
+    members.does("Audit", "act", "release", after, "--push")
+    assert members.says("Audit", "act", "publish", after, "--push").code == 6
+
+
+def test_evidence_of_an_own_lifecycle_is_checked_where_nobody_has_its_file(
+    members: Members, tmp_path: Path
+) -> None:
+    for who in PARTS:
+        members.file(who, "note.toml", REPORT.replace('"report"', '"note"'))
+    admit(members, "Lab", "note.toml", "--file", "note.toml")
+    members.does("Lab", "register", "-", "--kind", "note", "--name", "a note", "--push")
+    file = tmp_path / "stranger" / "note.evidence"
+    file.parent.mkdir()
+    made = members.does("Lab", "evidence", "a note", "-o", str(file), "--json").document
+    ledger = str(members.folder("Owner") / ".proml" / "ledger.json")
+    pins = ("--ledger", ledger, "--block", made["block hash"])
+    verdict = Members(tmp_path).does("stranger", "verify", "note.evidence", *pins, "--json").document
+    assert verdict["conclusion"] == "valid"
+    assert verdict["artefact"]["kind"] == "note"
+    assert [step["action"] for step in verdict["steps"]] == ["write"]
+    opened = Members(tmp_path).does("stranger", "gate", "note.evidence", *pins, "--state", "drafted")
+    assert "the gate opens" in opened.out

@@ -1,16 +1,19 @@
 """Lifecycles that the ledger would admit and that make no sense, and what must come before what."""
 
+import json
 from copy import deepcopy
 from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from proml.core.consortium import role_mask
-from proml.core.lifecycle import Lifecycle, Table
+from proml.core.lifecycle import Lifecycle, Table, admission_problem
 from proml.core.lifecycle_file import Problem, examine
 from proml.core.lifecycle_sense import Surroundings, always_before, remarks, senseless
 from proml.core.lifecycle_words import differences
+from proml.core.line_numbers import lines_of
 from proml.lifecycles import supplied
 from tests.contracts.tables import tables
 from tests.unit.core.test_lifecycle_file import FILE, changed, transition
@@ -221,3 +224,54 @@ def test_a_difference_is_told_by_names() -> None:
 @pytest.mark.parametrize("lifecycle", supplied(), ids=lambda lifecycle: lifecycle.kind)
 def test_nothing_differs_from_itself(lifecycle: Lifecycle) -> None:
     assert differences(lifecycle, lifecycle, {}) == []
+
+
+# --- whatever somebody writes -----------------------------------------------------------------
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 300)
+    | st.sampled_from(["none", "draft", "public", "creator", "x", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["least", "kind", "a"]), inner)
+    ),
+    max_leaves=5,
+)
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> dict[str, Any]:
+    """The file with up to three places overwritten or taken away."""
+    file: dict[str, Any] = deepcopy(FILE)
+    for _ in range(draw(st.integers(1, 3))):
+        here: Any = file
+        while True:
+            keys = list(here) if isinstance(here, dict) else list(range(len(here)))
+            if not keys:
+                break
+            key = draw(st.sampled_from(keys))
+            if isinstance(here[key], dict | list) and draw(st.booleans()):
+                here = here[key]
+            elif draw(st.booleans()):
+                here[key] = draw(VALUES)
+                break
+            else:
+                del here[key]
+                break
+    return file
+
+
+@given(spoilt())
+def test_a_spoilt_file_is_sound_or_has_problems_with_places_in_it(file: dict[str, Any]) -> None:
+    examined = examine(file)
+    lines = lines_of(json.dumps(file, indent=1))
+    for problem in examined.problems:
+        assert problem.text
+        # The place is in the file, or something is missing that should be right there.
+        assert problem.place[:-1] in lines or problem.place[:-2] in lines
+    assert (examined.lifecycle is None) == bool(examined.problems)
+    if examined.lifecycle is not None:
+        assert admission_problem(examined.lifecycle.table) is None
+        assert len(examined.origins) == len(examined.lifecycle.table.rules)
+        senseless(examined.lifecycle, examined.origins, Surroundings(supplied(), {1: 127, 2: 8}))

@@ -66,3 +66,18 @@ def test_of_other_projects_only_the_small_and_fast_are_loaded():
         "rfc8785",
         "sha3",
     }
+
+
+@pytest.mark.parametrize("command", ["node up", "find x"])
+def test_a_command_that_needs_the_node_says_how_to_get_it_where_it_is_not_installed(command: str):
+    """As after `pip install proml`, without the extra."""
+    program = (
+        "import sys\n"
+        "for name in ('fastapi', 'sqlalchemy', 'starlette', 'uvicorn'): sys.modules[name] = None\n"
+        "from proml.cli.main import main\n"
+        f"sys.exit(main({command.split()!r}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'proml[node]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -12,6 +12,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 
 from proml.errors import ProMLError, UsageProblem
 
@@ -170,11 +171,24 @@ def _dispatch(name: str, arguments: list[str]) -> int:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean `proml {close[0]}`?" if close else "`proml --help` lists the commands"
         raise UsageProblem(f"there is no command {name!r}", hint)
-    module = import_module(f"proml.cli.{command.module}")
+    module = _commands_in(command.module)
     # A Python name for `exec`, which is a word of the language.
     app = getattr(module, f"{name}_command")
     code: int = import_module("proml.cli.calling").call(app, arguments, f"proml {name}")
     return code
+
+
+def _commands_in(name: str) -> ModuleType:
+    """A module of commands; those that need more than a training script's machine has say so."""
+    try:
+        return import_module(f"proml.cli.{name}")
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.startswith("proml"):
+            raise
+        raise UsageProblem(
+            f"this command needs {missing.name}, which is not installed",
+            "`pip install 'proml[node]'` adds what a node needs",
+        ) from missing
 
 
 def _complain(error: ProMLError, as_json: bool) -> None:

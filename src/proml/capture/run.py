@@ -10,8 +10,8 @@
 Rules:
 
 * Everything goes to this machine's journal; nothing here waits for a network.
-* `log` returns in microseconds. Files up to 8 MiB are hashed at once; larger ones and folders on another
-  thread, for which the end of the run waits, and as they were at the call or not at all
+* `log` returns in microseconds. Files up to 8 MiB are hashed at once; larger ones, tables and folders on
+  another thread, for which the end of the run waits, and as they were at the call or not at all
   (`proml.capture.seen`).
 * A failure of capture never reaches the training code: it is counted, logged under `proml`, and the
   run goes on. In strict mode it is raised instead, before the step it concerns.
@@ -54,6 +54,7 @@ from proml.capture.fingerprint import Fingerprint, fingerprint
 from proml.capture.hashing import Progress
 from proml.capture.known import Known, snapshot
 from proml.capture.plain import MAX_TEXT, plain, text
+from proml.capture.quick import is_quick
 from proml.capture.seen import Seen
 from proml.config import Config
 from proml.core.deadline import deadline_after
@@ -64,8 +65,6 @@ from proml.journal import Journal
 log = logging.getLogger("proml")
 Said = Mapping[str, Any] | None
 
-# A file up to this size hashes in a few milliseconds, less than a thread is worth.
-AT_ONCE_BYTES = 8 * 1024 * 1024
 INTERRUPTED = "interrupted"
 
 # Looked up once: `log` is called millions of times.
@@ -295,7 +294,7 @@ class Run:
         def capture() -> None:
             if not os.fspath(what):
                 raise UsageProblem("an empty path names no file", "'.' is the current folder")
-            if self._strict or _is_small(what):
+            if self._strict or is_quick(what):
                 self._write(make(subject_of(Path(what))))
             else:
                 seen, known = Seen(Path(what)), Known(config.known)
@@ -376,14 +375,6 @@ def _measured(metrics: Any, step: Any) -> bytes:
 
 def _is_id(what: str) -> bool:
     return len(what) == 66 and what.startswith("0x")
-
-
-def _is_small(what: str | os.PathLike[str]) -> bool:
-    try:
-        path = Path(what)
-        return path.is_file() and path.stat().st_size <= AT_ONCE_BYTES
-    except (OSError, TypeError, ValueError):
-        return True  # whatever is wrong with it is found at once
 
 
 @atexit.register

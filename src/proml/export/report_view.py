@@ -86,7 +86,7 @@ class VerdictView:
 
     Attributes:
         title: what is judged, in a few words; two verdicts on one artefact differ here.
-        conclusion: `valid`, `invalid` or `not enough evidence`.
+        conclusion: `valid`, `invalid`, `equal content, other bytes` or `not enough evidence`.
         question: what was asked.
         grounds: what it was judged from.
     """

@@ -9,6 +9,7 @@ import pytest
 import proml
 from proml.capture import run as runs
 from proml.capture.draft import FINISHED, Observed, Produced, RunEnded, RunStarted, Used
+from proml.capture.quick import AT_ONCE_BYTES
 from proml.errors import FileRefused, JournalProblem, NotFound
 from proml.journal import Journal
 
@@ -199,12 +200,12 @@ def test_a_pipe_is_refused_and_not_waited_for(project):
 
 def test_a_large_file_is_hashed_while_training_goes_on(project):
     with open("large.bin", "wb") as file:
-        file.truncate(runs.AT_ONCE_BYTES + 1)
+        file.truncate(AT_ONCE_BYTES + 1)
     with proml.track("train") as run:
         run.used("large.bin", part="training data")
         run.produced("large.bin", kind="model")
     used, produced = project.only(Used), project.only(Produced)
-    assert used.reference.subject.size == runs.AT_ONCE_BYTES + 1
+    assert used.reference.subject.size == AT_ONCE_BYTES + 1
     assert used.part == "training data"
     assert produced.subject == used.reference.subject
     # The end of the run waited for both.

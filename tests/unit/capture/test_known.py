@@ -14,13 +14,14 @@ from proml.capture import known as known_module
 from proml.capture import run as runs
 from proml.capture.draft import Produced, Used
 from proml.capture.known import Known, snapshot
+from proml.capture.quick import AT_ONCE_BYTES, is_quick
 from proml.capture.run import subject_known, subject_of
 from proml.capture.seen import Seen
 from proml.cli import aim
 from proml.core.digest import hexed
 from proml.node.participant import Participant
 
-LARGE = runs.AT_ONCE_BYTES + 1
+LARGE = AT_ONCE_BYTES + 1
 
 
 @pytest.fixture(autouse=True)
@@ -207,3 +208,11 @@ def test_nothing_that_checks_knows_of_it() -> None:
         if "capture.known" in path.read_text() or "subject_known" in path.read_text()
     }
     assert knowing == {"capture/run.py", "capture/seen.py", "node/participant.py"}
+
+
+def test_what_takes_longer_to_read_is_not_read_in_the_call(tmp_path: Path) -> None:
+    quick = {"model.bin": LARGE - 1, "small.csv": 1_000, "model.safetensors": 1 << 20}
+    slow = {"model2.bin": LARGE, "large.CSV": 1 << 18, "a.npz": 1 << 18, "tiny.parquet": 100}
+    for name, size in (quick | slow).items():
+        (tmp_path / name).write_bytes(bytes(size))
+    assert {name for name in quick | slow if is_quick(tmp_path / name)} == set(quick)

@@ -13,10 +13,11 @@ import proml
 from proml.capture import run as runs
 from proml.capture import seen as seen_module
 from proml.capture.draft import Produced, RunEnded, Used
+from proml.capture.quick import AT_ONCE_BYTES
 from proml.capture.seen import Seen
 from proml.errors import FileRefused, NotFound
 
-LARGE = runs.AT_ONCE_BYTES + 1
+LARGE = AT_ONCE_BYTES + 1
 
 
 def content(version: int) -> bytes:

@@ -211,6 +211,15 @@ def test_a_kept_lifecycle_is_found_again(tmp_path: Path) -> None:
     assert kept(tmp_path / "lifecycles") == (lifecycle,)
 
 
+def test_a_lifecycle_that_is_added_later_is_seen_by_whoever_looked_before(tmp_path: Path) -> None:
+    first = read_lifecycle(json.dumps(FILE).encode())
+    second = read_lifecycle(json.dumps(changed(about="Otherwise.")).encode())
+    keep(tmp_path, first)
+    assert kept(tmp_path) == (first,)
+    keep(tmp_path, second)
+    assert set(kept(tmp_path)) == {first, second}
+
+
 def test_a_damaged_kept_file_is_named(tmp_path: Path) -> None:
     path = keep(tmp_path, read_lifecycle(json.dumps(FILE).encode()))
     path.write_bytes(path.read_bytes()[:-1])

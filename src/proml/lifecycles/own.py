@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +154,19 @@ def kept(folder: Path) -> tuple[Lifecycle, ...]:
     Raises:
         LifecycleInvalid: when a file there is damaged, naming it.
     """
+    # Asked for each artefact of a ledger, and by nodes that run while files are added.
+    try:
+        with os.scandir(folder) as entries:
+            files = [(each.name, each.stat().st_mtime_ns) for each in entries if each.name.endswith(".json")]
+    except OSError:
+        return ()
+    return _kept(folder, tuple(sorted(files)))
+
+
+@lru_cache(maxsize=16)
+def _kept(folder: Path, files: tuple[tuple[str, int], ...]) -> tuple[Lifecycle, ...]:
     found = []
-    for path in sorted(folder.glob("*.json")):
+    for path in (folder / name for name, _ in files):
         try:
             found.append(read_lifecycle(_content(path)))
         except (LifecycleInvalid, RecordInvalid) as error:

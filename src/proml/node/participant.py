@@ -139,7 +139,7 @@ class Participant:
         """The project's own storage of records and batches."""
         return FileStorage(self.config.storage, is_named)
 
-    @cached_property
+    @property
     def lifecycles(self) -> tuple[Lifecycle, ...]:
         """The lifecycles whose files are at hand: those that come with ProML, then the project's own."""
         return (*supplied(), *kept(self.config.lifecycles))

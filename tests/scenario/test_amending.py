@@ -78,6 +78,19 @@ def test_what_cannot_be_amended_is_named_and_nothing_waits(
     assert "to publish       0" in members.does(who, "status").out
 
 
+def test_what_has_no_action_for_it_is_amended_by_contesting_it(members: Members) -> None:
+    members.does(
+        "Maker", "amend", "fit", "-t", "the seed was another", "--step", "2", "--action", "contest", "--push"
+    )
+    shown = members.does("Maker", "show", "fit", "--json").document
+    assert shown["state"] == "finished"
+    last = shown["history"][-1]
+    assert (last["action"], last["amends"], last["record"]["claims"]) == (
+        "contest", 2, {"text": "the seed was another"},
+    )  # fmt: skip
+    assert shown["history"][1]["amended by"] == [3]
+
+
 def test_only_whoever_may_amends(members: Members) -> None:
     artefact = members.id_of("Owner", "digits")
     members.file("Maker", "mine.csv")

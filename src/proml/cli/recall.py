@@ -106,7 +106,7 @@ def amend(
         Path | None, typer.Option("--subject", "-s", metavar="PATH", help="The corrected bytes.")
     ] = None,
     action: Annotated[
-        str, typer.Option("--action", metavar="ACTION", help="By which action of its lifecycle.")
+        str, typer.Option("--action", metavar="ACTION", help="By which action of its lifecycle, or contest.")
     ] = USUAL,
     push: Push = False,
     as_json: Json = False,

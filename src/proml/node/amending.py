@@ -6,9 +6,12 @@ from pathlib import Path
 
 from proml.core.digest import hexed
 from proml.errors import NotFound, UsageProblem
+from proml.node.keeping import contest
 from proml.node.participant import Content, Participant
 
 USUAL = "amend"
+# For what has no action to correct it: it keeps the state, and is open until it is settled.
+CONTEST = "contest"
 
 
 def amend(
@@ -35,6 +38,7 @@ def amend(
     Raises:
         UsageProblem: when there is no such step, or its lifecycle has no such action as it stands.
         NotFound: when its lifecycle's file is not here.
+        StepRefused: for `contest`, where it is contested already.
     """
     chronicle = me.chronicle()
     history = chronicle.histories[artefact]
@@ -46,16 +50,20 @@ def amend(
     lifecycle = me.lifecycle_of(chronicle, artefact)
     if lifecycle is None:
         raise NotFound(f"the lifecycle of {hexed(artefact)} is not known here", "see `proml lifecycle list`")
+    record = history[number - 1].step.record
+    if action == CONTEST:
+        contest(me, artefact, text, record)
+        return number
     state = chronicle.shared.artefacts[artefact].state
     may = lifecycle.open_actions(state)
     if action not in may:
         raise UsageProblem(
             f"a {lifecycle.kind} that is {lifecycle.state_name(state)} has no action {action!r}",
-            f"its actions are {', '.join(may) or 'none'}; --action says by which one it is amended",
+            f"--action says by which one it is amended: {', '.join([*may, CONTEST])}",
         )
     rule = chronicle.shared.tables[history[0].lifecycle].rule(state, lifecycle.action_number(action))
     if rule is not None and rule.subject and subject is None:
         raise UsageProblem(f"{action!r} names the corrected bytes", "add --subject")
-    content = Content(claims={"text": text}, amends=history[number - 1].step.record)
+    content = Content(claims={"text": text}, amends=record)
     me.act(hexed(artefact), action, subject, content=content)
     return number

@@ -13,6 +13,7 @@ refused at once.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from proml.capture.draft import Reference, StepAsked
 from proml.core.call import Call, StepCall
@@ -60,14 +61,16 @@ def accept(me: Participant, artefact: bytes, text: str = "") -> None:
     _note(me, artefact, Alike.ACCEPT_CUSTODY, text)
 
 
-def contest(me: Participant, artefact: bytes, text: str) -> None:
+def contest(me: Participant, artefact: bytes, text: str, amends: bytes | None = None) -> None:
     """Contest an artefact, for everybody to see; it stops nothing.
+
+    `amends` is the commitment of a record of its history that the contest corrects, 32 bytes.
 
     Raises:
         StepRefused: when it is contested already.
         NotFound: when there is no such artefact.
     """
-    _note(me, artefact, Alike.CONTEST, text)
+    _note(me, artefact, Alike.CONTEST, text, amends=amends)
 
 
 def answer(me: Participant, artefact: bytes, text: str) -> None:
@@ -90,7 +93,14 @@ def settle(me: Participant, artefact: bytes, text: str) -> None:
     _note(me, artefact, Alike.SETTLE, text)
 
 
-def _note(me: Participant, artefact: bytes, action: Alike, text: str, offered: int | None = None) -> None:
+def _note(
+    me: Participant,
+    artefact: bytes,
+    action: Alike,
+    text: str,
+    offered: int | None = None,
+    amends: bytes | None = None,
+) -> None:
     chronicle = me.chronicle()
     standing = chronicle.shared.artefacts.get(artefact)
     if standing is None:
@@ -112,4 +122,4 @@ def _note(me: Participant, artefact: bytes, action: Alike, text: str, offered: i
     claims = {"text": text} if text else {}
     reference = Reference(artefact=hexed(artefact))
     draft = StepAsked("artefact", verb, time.time(), reference=reference, claims=claims, offered=offered)
-    me.note(draft)
+    me.note(replace(draft, amends=hexed(amends) if amends else None))

@@ -66,6 +66,7 @@ GOALS = {
     "gas_per_observation": Goal(at_most=5),
     "verify_1000_record_history_seconds": Goal(at_most=1),
     "publish_records_per_s": Goal(at_least=2_000),
+    "publish_observations_per_s": Goal(at_least=2_000),
     "index_events_per_s": Goal(at_least=5_000),
     "lineage_10000_nodes_seconds": Goal(at_most=1),
     "search_1M_records_p99_ms": Goal(at_most=100),

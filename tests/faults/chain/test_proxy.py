@@ -15,8 +15,9 @@ from proml.node import sending
 from proml.node.outbox import open_outbox
 from proml.node.publisher import Publisher, Settings
 from tests.faults.chain import simulate
+from tests.faults.chain.plan import Plan
 from tests.faults.chain.proxy import AFTER, BEFORE, LIES, ChainProxy, Faults
-from tests.faults.chain.simulate import Plan, Room
+from tests.faults.chain.simulate import Room
 
 SOMETIMES = 0.15
 

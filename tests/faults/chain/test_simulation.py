@@ -8,7 +8,8 @@ import pytest
 
 from proml.ledger.anvil_binary import find_anvil
 from tests.faults.chain.model import Model
-from tests.faults.chain.simulate import Plan, simulate
+from tests.faults.chain.plan import Plan
+from tests.faults.chain.simulate import simulate
 
 SEEDS = Path(__file__).with_name("seeds.txt")
 # With rates of 0.02, 0.3, 0.05 and 0, finalities of 1, 65, 2 and 12, kills and foreign use of the key.

@@ -57,9 +57,9 @@ class Server:
             "pg_ctl", "start", "-w", "-D", f"{self.folder}/made", "-l", f"{self.folder}/log", "-o", options
         )
 
-    def stop(self) -> None:
-        """At once, as a machine that fails."""
-        self._run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", f"{self.folder}/made")
+    def stop(self, mode: str = "immediate") -> None:
+        """At once, as a machine that fails: commits are lost, since none waits for the disk; or "fast"."""
+        self._run("pg_ctl", "stop", "-w", "-m", mode, "-D", f"{self.folder}/made")
 
     def make(self) -> None:
         self._run(

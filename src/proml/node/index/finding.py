@@ -321,6 +321,6 @@ def _holding(test: FieldTest) -> _Mark:
     column: ColumnElement[Any] = table.c.text if isinstance(value, str) else table.c.number
     compared = column.op("<>" if test.comparison == "!=" else test.comparison, is_comparison=True)
     holds = compared(searched(value) if isinstance(value, str) else float(value))
-    told = and_(table.c.path == test.path, holds)
+    told = and_(table.c.path == searched(test.path), holds)
     borne = table.c.artefact == schema.artefact.c.place
     return _Mark(select(table.c.artefact).where(told), exists().where(borne, told))

@@ -29,7 +29,7 @@ from proml.node.index.consortium import Consortium, resume
 from proml.node.index.documents import forget, take_disclosure, take_from
 from proml.node.index.healing import take_back
 from proml.node.index.making import empty, make_ready
-from proml.node.index.opening import plainly, shown, writing_engine
+from proml.node.index.opening import plainly, set_aside_if_damaged, shown, writing_engine
 
 # Events in one transaction, at least, if there are as many; more only where one block has more.
 LOT = 2_000
@@ -72,6 +72,7 @@ class Indexer:
         self._ledger = ledger
         self._storage = storage
         self._terms = ledger.terms
+        self._url = url
         self._shown = shown(url)
         self._engine = writing_engine(url)
         self._near = self._terms.finality + NEAR_MORE
@@ -128,6 +129,7 @@ class Indexer:
             LedgerProblem, IndexProblem, Busy: as `advance`, which goes on from there.
         """
         self._at = None
+        set_aside_if_damaged(self._url)
         with plainly(self._shown), self._engine.begin() as connection:
             empty(connection)
         advanced = self.advance()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -213,10 +213,38 @@ _ABSENT = ("unable to open", "no such table")
 _ABSENT_STATES = ("42P01", "3F000")
 
 
+_DAMAGED = ("malformed", "not a database")
+
+
+def set_aside_if_damaged(url: str) -> None:
+    """Give a SQLite file that cannot be read another name, so that a new one can take its place.
+
+    Raises:
+        IndexProblem: when it cannot be renamed.
+    """
+    parsed = _parsed(url)
+    if parsed.get_backend_name() != "sqlite" or not _path(parsed).exists():
+        return
+    path = _path(parsed)
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.Error as error:
+        if not any(words in str(error) for words in _DAMAGED):
+            return
+        try:
+            for each in (path, *path.parent.glob(f"{path.name}-*")):
+                each.rename(each.with_name(f"{each.name}.damaged"))
+        except OSError as problem:
+            raise IndexProblem(
+                f"the damaged index {path} cannot be renamed: {problem.strerror}", "move it away by hand"
+            ) from problem
+
+
 def _hint(text: str) -> str:
     if "full" in text or "No space" in text:
         return "make room on the disk; nothing is lost, the index goes on from where it was"
-    if "malformed" in text or "not a database" in text or "corrupt" in text:
+    if any(words in text for words in _DAMAGED):
         return REBUILD
     return "check that the database runs and may be written; nothing is lost, the index can always be rebuilt"
 

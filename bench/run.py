@@ -70,6 +70,8 @@ GOALS = {
     "index_events_per_s": Goal(at_least=5_000),
     "lineage_10000_nodes_seconds": Goal(at_most=1),
     "search_1M_records_p99_ms": Goal(at_most=100),
+    "api_reads_per_s": Goal(at_least=500),
+    "api_read_p99_ms": Goal(at_most=50),
     # The paper's chain took 16 seconds to one block.
     "latency_first_block_seconds": Goal(at_most=16),
 }

@@ -26,7 +26,7 @@ from proml.node.server.listening import Listening
 from proml.node.server.node import Node, node_of
 from proml.node.server.place import node_folder
 from proml.node.server.running import Serving, at_work
-from proml.signing import open_key, throwaway_key
+from proml.signing import LocalSigner, open_key, throwaway_key
 from proml.trust import LedgerFile, new_profile, write_ledger_file
 
 LOOPBACK = Listening(port=0)
@@ -35,10 +35,10 @@ LOOPBACK = Listening(port=0)
 class Place:
     """One organisation's project on a ledger in memory, and its node. `other` is another member's key."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, other: LocalSigner | None = None) -> None:
         start_project(root, "Acme")
         self.me = Participant(load(root, {}))
-        self.other = throwaway_key()
+        self.other = other or throwaway_key()
         profiles = {1: new_profile("Acme"), 2: new_profile("Lab")}
         # The person's own key: the node's signer signs for the ledger and nothing else.
         self.signer = open_key(self.me.config.key_file)

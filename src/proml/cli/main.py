@@ -98,6 +98,13 @@ SECTIONS: dict[str, dict[str, Command]] = {
         ),
         "key": Command("key", "new, list, show, consent, add, rotate, revoke: this participant's keys"),
     },
+    "Share": {
+        "disclose": Command("sharing", "Write a file that shows chosen fields of a record and proves them"),
+        "disclosed": Command("sharing", "Check fields that somebody disclosed to you"),
+        "share": Command("sharing", "Let other members fetch records, or a file, from this node"),
+        "fetch": Command("sharing", "Fetch what another member shares with you"),
+        "erase": Command("sharing", "Erase what a record says, with its key, from this machine"),
+    },
     "Serve": {
         "node": Command("node", "up, status, fsck, backup, restore, token: this organisation's node"),
     },

@@ -52,7 +52,7 @@ class NodeClient:
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 30.0) -> None:
-        headers = {"authorization": f"Bearer {token}"} if token else {}
+        headers = {"accept-encoding": "identity"} | ({"authorization": f"Bearer {token}"} if token else {})
         self._url = url.rstrip("/")
         self._http = httpx2.Client(
             base_url=self._url, headers=headers, timeout=timeout, trust_env=False, follow_redirects=False
@@ -115,6 +115,27 @@ class NodeClient:
         body = orjson.dumps({name: value for name, value in content.items() if value is not None})
         return _read(kind, self.ask("POST", path, headers=headers, content=body))
 
+    def show(self, token: str) -> None:
+        """Show this token from now on."""
+        self._http.headers["authorization"] = f"Bearer {token}"
+
+    def shared(self, digest: str, most: int) -> Iterator[bytes]:
+        """The bytes that the node shares under a digest, in pieces, at most so many. Check their digest."""
+        size = 0
+        try:
+            with self._http.stream("GET", f"{API}/shared/{digest}") as response:
+                if response.status_code != 200:
+                    raise _problem(
+                        self._url, response.status_code, _parsed(response.read()[:MAX_ANSWER_BYTES])
+                    )
+                for piece in response.iter_raw():
+                    size += len(piece)
+                    if size > most:
+                        raise NodeProblem(f"{self._url} gives more than the {most} bytes allowed")
+                    yield piece
+        except httpx2.HTTPError as error:
+            raise NodeProblem(f"the node at {self._url} broke off: {error}", "ask again") from None
+
     def ask(self, method: str, path: str, **more: Any) -> Any:
         """Any request to a path of the API; the answer's JSON, or what went wrong."""
         content = b""
@@ -128,10 +149,7 @@ class NodeClient:
             raise NodeProblem(
                 f"the node at {self._url} cannot be reached: {error}", "is it up, and is this its address?"
             ) from None
-        try:
-            answer = orjson.loads(content) if content else None
-        except orjson.JSONDecodeError:
-            answer = None
+        answer = _parsed(content)
         if response.status_code >= 300 or (content and answer is None):
             raise _problem(self._url, response.status_code, answer)
         return answer
@@ -158,6 +176,13 @@ def _read(kind: type[Answer], content: Any) -> Answer:
             f"the node answers with something else than was asked for: {error.errors()[0]['msg']}",
             "it may be of another version",
         ) from None
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return orjson.loads(content) if content else None
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _problem(url: str, status: int, answer: Any) -> ProMLError:

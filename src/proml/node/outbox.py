@@ -229,6 +229,19 @@ class Outbox(Transactions):
 
     # --- subjects ---------------------------------------------------------------------------
 
+    def erase(self, artefact: bytes, sequence: int) -> None:
+        """Forget what a step of an artefact said: the story of a run, and which bytes the step had.
+
+        The file is written anew, so that nothing of it is left in its free pages.
+        """
+        with self.together():
+            self.remove_known(artefact, sequence)
+            self._db.execute(
+                "DELETE FROM run WHERE state = 'closed' AND json_extract(story, '$.artefact') = ?",
+                ("0x" + artefact.hex(),),
+            )
+        self._db.execute("VACUUM")
+
     def add_known(self, subject: bytes, artefact: bytes, sequence: int) -> None:
         """Remember that an artefact had these bytes (32-byte digest) at a sequence."""
         self._do("INSERT OR IGNORE INTO known VALUES (?, ?, ?)", (subject, artefact, sequence))

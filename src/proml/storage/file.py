@@ -137,6 +137,21 @@ class FileStorage:
         """Whether something is kept under `digest`; does not check it."""
         return self._path(digest).is_file() or digest in self._groups
 
+    def erase(self, digest: bytes) -> None:
+        """Remove whatever is kept under `digest`, also what was set aside or left over; harmless to repeat.
+
+        Raises:
+            StorageProblem: when it cannot be removed.
+        """
+        path = self._path(digest)
+        try:
+            for each in path.parent.glob(f"{path.name}*"):
+                each.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                self._sync_names({path.parent})
+        except OSError as error:
+            raise StorageProblem(f"0x{digest.hex()} cannot be removed: {error.strerror}") from error
+
     def digests(self) -> Iterator[bytes]:
         """Every digest something is kept under, in no particular order; does not check them."""
         for folder in _names(self._folder, 2):

@@ -14,7 +14,17 @@ from starlette.routing import BaseRoute
 from proml import __version__
 from proml.node.pages import pages
 from proml.node.receiving import MAX_COMPRESSED
-from proml.node.server.api import artefacts, checking, consortium, journals, live, signing_in, state, writing
+from proml.node.server.api import (
+    artefacts,
+    checking,
+    consortium,
+    journals,
+    live,
+    shared,
+    signing_in,
+    state,
+    writing,
+)
 from proml.node.server.callers import Needs
 from proml.node.server.guard import Guard, Rules
 from proml.node.server.node import Node
@@ -30,6 +40,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     *signing_in.ROUTERS,
     *writing.ROUTERS,
     *journals.ROUTERS,
+    *shared.ROUTERS,
 )
 ABOUT = """\
 What one organisation's node knows of the shared history, and how to add to it.

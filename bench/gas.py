@@ -12,17 +12,22 @@ from pathlib import Path
 
 from eth_account import Account
 
-from proml.contracts.abi import arrays, encode_call, selector
+from proml.contracts.abi import encode_call
+from proml.contracts.forms import arrays, selector
 from proml.contracts.shipped import artefacts_contract
+from proml.contracts.typed import sign_approval, sign_step
 from proml.core.artefact import artefact_id
 from proml.core.call import (
+    ActForCall,
     AnchorCall,
     ApproveCall,
     BatchCall,
+    BatchForCall,
     ExecuteCall,
     ExecuteLifecycleCall,
     Founder,
     ProposeCall,
+    SignedStep,
     StepCall,
     VoteCall,
 )
@@ -41,6 +46,7 @@ from proml.signing import LocalSigner
 RUNS = 5
 BATCH = 50
 GAS = 20_000_000
+FAR_AWAY = 2**40
 _INPUTS = "(bytes32,uint256)[]"
 REGISTER = selector(f"register(uint16,uint8,bytes32,bytes32,bytes32,{_INPUTS})")
 ACT = selector(f"act(bytes32,uint8,uint256,bytes32,bytes32,{_INPUTS})")
@@ -151,6 +157,7 @@ def measure() -> dict[str, float]:
             **_acts(members),
             **_batches(members),
             **_together(members),
+            **_delegated(members),
         }
         created = members.rpc.call("eth_getBlockByNumber", [hex(members.terms.deployed), False])
         gas["gas_deploy"] = float(int(created["gasUsed"], 16))
@@ -209,6 +216,50 @@ def _batches(members: Consortium) -> dict[str, float]:
         "gas_act_in_batch_of_50": max(acts),
         "gas_act_in_batch_of_1": alone,
         "gas_anchor_in_batch_of_1": float(members.send(MAKER, anchors)),
+    }
+
+
+def _delegated(members: Consortium) -> dict[str, float]:
+    """What one key signs and another sends: the dearest of the dataset's steps, alone and 50 at a time."""
+
+    def signed(who: int, step: StepCall) -> SignedStep:
+        return sign_step(members.keys[who], members.terms, step, FAR_AWAY)
+
+    def together(who: int, action: str, ids: Sequence[bytes], sequence: int) -> float:
+        steps = tuple(signed(who, members.step("dataset", action, each, sequence)) for each in ids)
+        return members.send(APPROVER, encode_call(BatchForCall(steps))) / len(steps)
+
+    def alone(who: int, step: StepCall) -> int:
+        return members.send(APPROVER, encode_call(ActForCall(signed(who, step))))
+
+    salts = [members.fresh() for _ in range(BATCH)]
+    ids = [members.id_of(MAKER, salt) for salt in salts]
+    registered = together(MAKER, "collect", salts, 1)
+    acts = [
+        together(who, action, ids, sequence)
+        for sequence, (who, action) in enumerate(
+            [(VERIFIER, "label"), (MAKER, "approve"), (MAKER, "amend")], start=2
+        )
+    ]
+    singles: dict[str, list[int]] = {}
+    for each in ids[:RUNS]:
+        for sequence, (who, action) in enumerate(
+            [(VERIFIER, "label"), (MAKER, "approve"), (MAKER, "amend")], start=5
+        ):
+            gas = alone(who, members.step("dataset", action, each, sequence))
+            singles.setdefault(action, []).append(gas)
+    approvals = []
+    for _ in range(RUNS):
+        release = members.fresh()
+        members.batch(MAKER, StepCall(release, RELEASE_NUMBER, 1, 1, members.fresh(), members.fresh()))
+        asked = ApproveCall(members.id_of(MAKER, release), 2, 2, members.fresh(), members.fresh())
+        approval = sign_approval(members.keys[APPROVER], members.terms, asked, FAR_AWAY)
+        approvals.append(members.send(MAKER, encode_call(approval)))
+    return {
+        "gas_act_for": max(float(statistics.median(gas)) for gas in singles.values()),
+        "gas_act_for_in_batch_of_50": max(acts),
+        "gas_register_for_in_batch_of_50": registered,
+        "gas_approve_for": float(statistics.median(approvals)),
     }
 
 

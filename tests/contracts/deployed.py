@@ -73,6 +73,15 @@ class Deployed:
         self.env.evm.patch.block_number = number
 
     @property
+    def time(self) -> int:
+        """The time of the block in which calls happen, in seconds since 1970; tests move it."""
+        return int(self.env.evm.patch.timestamp)
+
+    @time.setter
+    def time(self, seconds: int) -> None:
+        self.env.evm.patch.timestamp = seconds
+
+    @property
     def chain_id(self) -> int:
         """EIP-155 chain id of the machine."""
         return int(self.env.evm.patch.chain_id)

@@ -13,7 +13,8 @@ from copy import copy, deepcopy
 from boa.environment import Env
 from eth_abi.abi import encode
 
-from proml.contracts.abi import encode_call, selector
+from proml.contracts.abi import encode_call
+from proml.contracts.forms import selector
 from proml.core.call import (
     AnchorCall,
     BatchCall,
@@ -31,6 +32,8 @@ from proml.core.history import SharedHistory
 from proml.core.lifecycle import Table
 from proml.core.proposal import Change, Governance
 from proml.core.refusal import Reason
+from proml.interfaces import Terms
+from proml.ledger.flaws import flaws_of
 from proml.ledger.memory import apply
 from tests.contracts.deployed import Deployed, Outcome, address_number, place
 
@@ -74,12 +77,18 @@ class SideBySide:
         twin.history, twin.reader = deepcopy(self.history), deepcopy(self.reader)
         return twin
 
+    @property
+    def terms(self) -> Terms:
+        """What a signature over a statement is bound to."""
+        return Terms(self.contract.chain_id, b"", self.contract.address, 0, b"", 1)
+
     # --- calls ------------------------------------------------------------------------------
 
     def call(self, key: bytes, asked: ContractCall, consented: bool = True) -> Outcome:
         """Any call; `consented` says whether the consent of the key that it brings is a good one."""
         outcome = self.contract.send(key, encode_call(asked))
-        made = apply(self.history, Call(key, self.contract.block), asked, consented)
+        call = Call(key, self.contract.block, self.contract.time)
+        made = apply(self.history, call, asked, consented, flaws_of(self.terms, asked))
         assert outcome == (made if isinstance(made, Reason | list) else [made])
         self._compare(outcome)
         return outcome

@@ -7,7 +7,7 @@ from eth_abi.abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proml.contracts import abi
+from proml.contracts import abi, batches
 from proml.contracts.abi import (
     SIGNATURES,
     decode_call,
@@ -16,9 +16,9 @@ from proml.contracts.abi import (
     deployment,
     encode_call,
     encode_event,
-    selector,
 )
 from proml.contracts.build import COMPILED
+from proml.contracts.forms import selector
 from proml.core.call import (
     AddKeyCall,
     AnchorCall,
@@ -265,7 +265,7 @@ def test_call_data_that_is_not_canonical_is_refused(data: bytes, draw: st.DataOb
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_readers_stumble(data: bytes) -> None:
-    for start in (b"", abi.BATCH, abi.ADD_KEY, abi.REVOKE_KEY):
+    for start in (b"", batches.BATCH, abi.ADD_KEY, abi.REVOKE_KEY):
         with pytest.raises(LedgerProblem):
             decode_call(start + data)
     for topic in abi.TOPICS:

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from proml.contracts.abi import BATCH, arrays, encode_call
+from proml.contracts.abi import encode_call
+from proml.contracts.batches import BATCH
+from proml.contracts.forms import arrays
 from proml.core.call import AnchorCall, BatchCall, Call, StepCall
 from proml.core.digest import ZERO
 from proml.core.event import Acted, Anchored, Input, Refused, Registered, next_anchor_head

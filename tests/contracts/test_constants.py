@@ -13,8 +13,8 @@ from vyper import ast as vy
 from vyper.compiler.input_bundle import FilesystemInputBundle
 from vyper.compiler.phases import CompilerData
 
-from proml.contracts import abi, build
-from proml.contracts.abi import selector
+from proml.contracts import abi, batches, build
+from proml.contracts.forms import selector
 from proml.contracts.shipped import artefacts_contract
 from proml.core import changes, lifecycle, membership
 from proml.core.artefact import Artefact
@@ -30,6 +30,14 @@ from tests.contracts.side_by_side import SideBySide
 
 DOMAIN = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 CONSENT = keccak256(b"KeyConsent(uint256 organisation,address key,uint256 scope,uint256 expires)")
+STEP = keccak256(
+    b"Step(bytes32 artefact,uint256 lifecycle,uint256 action,uint256 sequence,bytes32 record,bytes32 subject,"
+    b"bytes32 inputs,uint256 deadline)"
+)
+APPROVAL = keccak256(
+    b"Approval(bytes32 artefact,uint256 action,uint256 sequence,bytes32 subject,bytes32 record,"
+    b"uint256 deadline)"
+)
 # secp256k1 (SEC 2, section 2.4.1), half of its order, rounded down.
 HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
 
@@ -73,10 +81,12 @@ def proposal(**fields: object) -> int:
 EXPECTED: dict[str, dict[str, int | bytes]] = {
     "artefacts": {
         "MAX_INPUTS": lifecycle.MAX_INPUTS,
-        "MAX_STEPS": abi.MAX_STEPS,
-        "MAX_ANCHORS": abi.MAX_ANCHORS,
-        "MAX_BATCH_INPUTS": abi.MAX_BATCH_INPUTS,
-        "MAX_BATCH_APPROVALS": abi.MAX_BATCH_APPROVALS,
+        "MAX_STEPS": batches.MAX_STEPS,
+        "MAX_ANCHORS": batches.MAX_ANCHORS,
+        "MAX_BATCH_INPUTS": batches.MAX_BATCH_INPUTS,
+        "MAX_BATCH_APPROVALS": batches.MAX_BATCH_APPROVALS,
+        "MAX_SIGNED_STEPS": batches.MAX_SIGNED_STEPS,
+        "MAX_SIGNED_INPUTS": batches.MAX_SIGNED_INPUTS,
         "VERSION": 1,
         **{reason.name: reason.value for reason in Reason if 20 <= reason < 40},
         "STATE_MASK": 2**8 - 1,
@@ -109,11 +119,6 @@ EXPECTED: dict[str, dict[str, int | bytes]] = {
         # The name KEY_REVOKED is taken by the bit offset.
         **{reason.name: reason.value for reason in Reason if reason < 20 and reason != Reason.KEY_REVOKED},
         "KEY_REVOKED_REASON": Reason.KEY_REVOKED,
-        "DOMAIN_TYPE": DOMAIN,
-        "CONSENT_TYPE": CONSENT,
-        "NAME_HASH": keccak256(b"ProML"),
-        "VERSION_HASH": keccak256(b"1"),
-        "HALF_ORDER": HALF_ORDER,
     },
     "custody": {
         **{step.name.removesuffix("_CUSTODY"): step.value for step in lifecycle.Alike},
@@ -125,7 +130,7 @@ EXPECTED: dict[str, dict[str, int | bytes]] = {
         # Those of other modules, too.
         "NOT_CUSTODIAN": Reason.NOT_CUSTODIAN,
         "NO_MEMBER": Reason.NOT_A_MEMBER,
-        **{reason.name: reason.value for reason in Reason if reason >= 60},
+        **{reason.name: reason.value for reason in Reason if 60 <= reason < 70},
     },
     "governance": {
         **{kind.name: kind.value for kind in ChangeKind},
@@ -146,6 +151,16 @@ EXPECTED: dict[str, dict[str, int | bytes]] = {
         "DELAY": 40,
         "RECOVERY_DELAY": 80,
         "EPOCH": 120,
+    },
+    "statements": {
+        **{reason.name: reason.value for reason in Reason if reason >= 70},
+        "STEP_TYPE": STEP,
+        "APPROVAL_TYPE": APPROVAL,
+        "DOMAIN_TYPE": DOMAIN,
+        "CONSENT_TYPE": CONSENT,
+        "NAME_HASH": keccak256(b"ProML"),
+        "VERSION_HASH": keccak256(b"1"),
+        "HALF_ORDER": HALF_ORDER,
     },
     "lifecycles": {
         "MAX_RULES": lifecycle.MAX_RULES,
@@ -220,6 +235,7 @@ def test_no_module_is_forgotten(declared: dict[str, dict[str, int | bytes]]) -> 
     "name",
     [
         *("MAX_INPUTS", "MAX_STEPS", "MAX_ANCHORS", "MAX_BATCH_INPUTS", "MAX_BATCH_APPROVALS", "VERSION"),
+        *("MAX_SIGNED_STEPS", "MAX_SIGNED_INPUTS"),
         *("SCOPE_RECORD", "SCOPE_APPROVE", "SCOPE_GOVERN"),
     ],
 )
@@ -229,9 +245,12 @@ def test_public_constants_read_back_from_the_deployed_contract(side: SideBySide,
     assert side.contract.view(selector(f"{name}()")) == word(expected)
 
 
-@pytest.mark.parametrize("name", ["DOMAIN_TYPE", "CONSENT_TYPE", "NAME_HASH", "VERSION_HASH", "HALF_ORDER"])
+@pytest.mark.parametrize(
+    "name",
+    ["DOMAIN_TYPE", "CONSENT_TYPE", "STEP_TYPE", "APPROVAL_TYPE", "NAME_HASH", "VERSION_HASH", "HALF_ORDER"],
+)
 def test_long_constants_stand_in_the_deployed_code(side: SideBySide, name: str) -> None:
-    value = EXPECTED["consortium"][name]
+    value = EXPECTED["statements"][name]
     if value == HALF_ORDER:
         value = HALF_ORDER + 1  # compiled as "not below the next number"
     assert b"\x7f" + word(value) in side.contract.code  # 0x7f: PUSH32
@@ -257,6 +276,6 @@ def test_the_abi_of_the_compiled_contract_is_the_one_the_client_speaks() -> None
     events = {signature(entry) for entry in compiled["abi"] if entry["type"] == "event"}
     assert events == set(abi.SIGNATURES.values())
     calls = {selector(signature(entry)) for entry in compiled["abi"] if entry["type"] == "function"}
-    assert {abi.BATCH, abi.ADD_KEY, abi.REVOKE_KEY, abi.ARTEFACT} <= calls
+    assert {batches.BATCH, abi.ADD_KEY, abi.REVOKE_KEY, abi.ARTEFACT} <= calls
     assert selector("Refused(uint256)") == abi.REFUSED_ERROR
     assert word(abi.REFUSED_ERROR.ljust(32, b"\0"))[:4] in artefacts_contract().runtime

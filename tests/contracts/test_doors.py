@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from proml.contracts.abi import arrays, selector
 from proml.contracts.build import COMPILED
+from proml.contracts.forms import arrays, selector
 from proml.contracts.shipped import artefacts_contract
 from proml.core.digest import keccak256
 from proml.core.refusal import Reason
@@ -17,6 +17,7 @@ from tests.contracts.stories import approved
 ENTRIES = [entry for entry in json.loads(COMPILED.read_text())["abi"] if entry["type"] == "function"]
 WRITING = {
     *("register", "act", "approve", "anchor", "batch", "add_key", "revoke_key"),
+    *("act_for", "batch_for", "approve_for"),
     *("propose", "vote", "execute", "execute_lifecycle", "cancel", "leave"),
 }
 
@@ -34,6 +35,7 @@ def test_no_call_speaks_of_an_owner_a_pause_or_an_upgrade() -> None:
         *("dispute", "successor"),
         *("lifecycle", "lifecycle_number", "lifecycle_count", "rule", "VERSION"),
         *("MAX_INPUTS", "MAX_STEPS", "MAX_ANCHORS", "MAX_BATCH_INPUTS", "MAX_BATCH_APPROVALS"),
+        *("MAX_SIGNED_STEPS", "MAX_SIGNED_INPUTS"),
         *("SCOPE_RECORD", "SCOPE_APPROVE", "SCOPE_GOVERN"),
     }
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from boa.environment import Env
 
-from proml.contracts.abi import arrays, deployment, encode_call, selector
+from proml.contracts.abi import deployment, encode_call
+from proml.contracts.forms import arrays, selector
 from proml.contracts.shipped import artefacts_contract
 from proml.core.call import AnchorCall, BatchCall, Founder, RevokeKeyCall, StepCall
 from proml.core.digest import ZERO, word

@@ -47,6 +47,8 @@ GOALS = {
     "gas_act_with_1_input": 56_000,
     "gas_anchor": 42_000,
     "gas_act_in_batch_of_50": 20_000,
+    "gas_act_for": 58_000,
+    "gas_act_for_in_batch_of_50": 26_000,
 }
 INTRINSIC = 21_000
 

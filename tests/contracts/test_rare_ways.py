@@ -2,7 +2,8 @@
 
 import pytest
 
-from proml.contracts.abi import encode_call, selector
+from proml.contracts.abi import encode_call
+from proml.contracts.forms import selector
 from proml.contracts.shipped import artefacts_contract
 from proml.core.call import ExecuteLifecycleCall, ProposeCall, VoteCall
 from proml.core.digest import word

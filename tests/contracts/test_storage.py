@@ -2,7 +2,8 @@
 
 import pytest
 
-from proml.contracts.abi import ARTEFACT, arrays, selector
+from proml.contracts.abi import ARTEFACT
+from proml.contracts.forms import arrays, selector
 from proml.contracts.shipped import artefacts_contract
 from proml.core.artefact import artefact_id
 from proml.core.call import AnchorCall

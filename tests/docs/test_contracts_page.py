@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from proml.contracts import abi
-from proml.contracts.abi import selector
+from proml.contracts import abi, batches
 from proml.contracts.build import COMPILED, HERE, SOURCES
+from proml.contracts.forms import selector
 from proml.core import lifecycle
 from proml.core.consortium import ROLES
 from proml.core.digest import keccak256
@@ -24,6 +24,7 @@ STRUCTS = {
     "Anchor": "(bytes32,uint256)",
     "Approval": "(uint256,bytes32)",
     "Step": "(bytes32,uint16,uint8,uint256,bytes32,bytes32,uint256)",
+    "SignedStep": f"(bytes32,uint256,uint256,uint256,bytes32,bytes32,{','.join(['uint256'] * 6)})",
 }
 # What a contract's own header says of a word, by the heading of this page.
 HEADERS = {
@@ -77,7 +78,9 @@ def test_the_order_of_checks_names_every_reason_a_step_or_anchor_can_get() -> No
     other = set(re.findall(r"\b[A-Z]{2,}_[A-Z_]+", section("Writing")))
     assert {reason.name for reason in Reason if reason < 40} == named | other
     alike = set(re.findall(r"\b[A-Z]{2,}_[A-Z_]+", section("Steps that every lifecycle has")))
-    assert {reason.name for reason in Reason if reason >= 60} <= alike
+    assert {reason.name for reason in Reason if 60 <= reason < 70} <= alike
+    signed = set(re.findall(r"\b[A-Z]{2,}_[A-Z_]+", section("Signed by one key, sent by another")))
+    assert {reason.name for reason in Reason if reason >= 70} <= signed
     assert {reason.name for reason in Reason if 40 <= reason < 60} <= set(
         re.findall(r"\b[A-Z]{2,}_[A-Z_]+", GOVERNANCE)
     )
@@ -159,11 +162,13 @@ def test_caps_are_those_of_the_code() -> None:
         str(cap)
         for cap in (
             lifecycle.MAX_INPUTS,
-            abi.MAX_STEPS,
-            abi.MAX_ANCHORS,
-            abi.MAX_BATCH_INPUTS,
+            batches.MAX_STEPS,
+            batches.MAX_ANCHORS,
+            batches.MAX_BATCH_INPUTS,
             lifecycle.MAX_APPROVALS,
-            abi.MAX_BATCH_APPROVALS,
+            batches.MAX_BATCH_APPROVALS,
+            batches.MAX_SIGNED_STEPS,
+            batches.MAX_SIGNED_INPUTS,
             32,
             16,
             lifecycle.MAX_RULES,
@@ -192,6 +197,7 @@ def test_gas_is_as_it_was_last_kept() -> None:
 def test_what_clients_offer_is_as_said() -> None:
     said = section("Gas")
     offered = (evm.GAS_CALL, evm.GAS_ANCHOR, evm.GAS_REGISTER, evm.GAS_ACT, evm.GAS_INPUT, 2 * evm.GAS_CALL)
+    offered += (evm.GAS_SIGNATURE,)
     assert all(f"{gas:,}" in said for gas in offered)
 
 

@@ -22,7 +22,7 @@ SHORT = 16_000
 
 @pytest.mark.usefixtures("forge")
 def test_no_invariant_breaks_and_every_guard_is_reached() -> None:
-    outcome = campaign.run(SHORT, seed=2)
+    outcome = campaign.run(SHORT, seed=1)
     assert outcome.held, outcome.printed
     assert set(campaign.EVENTS) | {reason.name for reason in Reason} == set(outcome.seen)
     assert outcome.seen["Registered"] + outcome.seen["Acted"] > SHORT / 10
@@ -43,6 +43,7 @@ def test_the_campaign_calls_everything_that_writes() -> None:
     writing = {entry["name"] for entry in ENTRIES if entry["stateMutability"] not in ("view", "pure")}
     plays = (campaign.SOURCES / "contracts" / "StepPlays.sol").read_text()
     plays += (campaign.SOURCES / "contracts" / "MemberPlays.sol").read_text()
+    plays += (campaign.SOURCES / "contracts" / "DelegatedPlays.sol").read_text()
     assert set(re.findall(r"abi\.encodeCall\(\s*Artefacts\.(\w+)", plays)) == writing
 
 

@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from proml.contracts.batches import ACT_FOR, BATCH, BATCH_FOR, decode_steps, encode_steps
 from proml.contracts.forms import (
     ACTOR,
     ADDRESS,
     APPROVALS,
+    APPROVING,
     BYTES32,
     CHANGE,
     INPUTS,
     SIGNATURE,
+    SIGNED,
     UINT,
     UINT8,
     WORDS,
@@ -27,16 +30,17 @@ from proml.contracts.forms import (
     address_number,
     arrays,
     read,
+    selector,
     signature_of,
     write,
-    write_approvals,
-    write_inputs,
 )
 from proml.core.call import (
+    ActForCall,
     AddKeyCall,
-    AnchorCall,
     ApproveCall,
+    ApproveForCall,
     BatchCall,
+    BatchForCall,
     CancelCall,
     ContractCall,
     ExecuteCall,
@@ -45,7 +49,6 @@ from proml.core.call import (
     LeaveCall,
     ProposeCall,
     RevokeKeyCall,
-    StepCall,
     VoteCall,
 )
 from proml.core.digest import keccak256, word
@@ -71,7 +74,7 @@ from proml.core.event import (
     ThresholdSet,
     VoteCast,
 )
-from proml.core.lifecycle import MAX_APPROVALS, MAX_INPUTS, MAX_RULES, Table
+from proml.core.lifecycle import MAX_RULES, Table
 from proml.core.proposal import Governance
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem, RecordInvalid
@@ -105,16 +108,12 @@ SIGNATURES: dict[type[Event], str] = {
 TOPICS = {keccak256(signature.encode()): kind for kind, signature in SIGNATURES.items()}
 
 
-def selector(signature: str) -> bytes:
-    """The first 4 bytes of the Keccak-256 of a function or error signature."""
-    return keccak256(signature.encode())[:4]
-
-
-# Of each call but the batch: its name, and the forms of its fields in their order.
+# Of each call but those with steps (batches.py): its name, and the forms of its fields in their order.
 _CALLS: dict[type[ContractCall], tuple[str, tuple[Form, ...]]] = {
     AddKeyCall: ("add_key", (ADDRESS, UINT, UINT, SIGNATURE)),
     RevokeKeyCall: ("revoke_key", (ADDRESS, UINT)),
     ApproveCall: ("approve", (BYTES32, UINT8, UINT, BYTES32, BYTES32)),
+    ApproveForCall: ("approve_for", (APPROVING, SIGNED)),
     ProposeCall: ("propose", (CHANGE,)),
     VoteCall: ("vote", (UINT,)),
     ExecuteCall: ("execute", (UINT, CHANGE, SIGNATURE)),
@@ -124,12 +123,8 @@ _CALLS: dict[type[ContractCall], tuple[str, tuple[Form, ...]]] = {
 }
 _SELECTORS = {kind: selector(signature_of(name, forms)) for kind, (name, forms) in _CALLS.items()}
 _KINDS = {start: kind for kind, start in _SELECTORS.items()}
-BATCH = selector(
-    "batch((bytes32,uint256)[],(bytes32,uint16,uint8,uint256,bytes32,bytes32,uint256)[],(bytes32,uint256)[],"
-    "(uint256,bytes32)[])"
-)
 # The first 4 bytes of every call there is.
-CALLS = frozenset((*_KINDS, BATCH))
+CALLS = frozenset((*_KINDS, BATCH, ACT_FOR, BATCH_FOR))
 ADD_KEY = _SELECTORS[AddKeyCall]
 REVOKE_KEY = _SELECTORS[RevokeKeyCall]
 ARTEFACT = selector("artefact(bytes32)")
@@ -137,14 +132,6 @@ REFUSED_ERROR = selector("Refused(uint256)")
 TEXT_ERROR = selector("Error(string)")
 # The texts with which tables are refused begin so; the constructor and execute_lifecycle share them.
 LIFECYCLE_TEXT = b"lifecycles: "
-
-MAX_ANCHORS = 32
-MAX_STEPS = 64
-MAX_BATCH_INPUTS = 128
-MAX_BATCH_APPROVALS = 32
-MAX_LIFECYCLE = 2**16 - 1
-# What fits the uint8 of a step; lifecycles use less of it (core.lifecycle.MAX_ACTIONS).
-MAX_ACTION_WORD = 255
 
 
 def encode_call(call: ContractCall) -> bytes:
@@ -154,8 +141,8 @@ def encode_call(call: ContractCall) -> bytes:
         RecordInvalid: when it exceeds what the contract takes at once, a number does not fit its
             place, or a signature is not 65 bytes: the contract would revert without a reason.
     """
-    if isinstance(call, BatchCall):
-        return BATCH + _encode_batch(call)
+    if isinstance(call, BatchCall | ActForCall | BatchForCall):
+        return encode_steps(call)
     if isinstance(call, ExecuteLifecycleCall) and len(call.rules) > MAX_RULES:
         raise RecordInvalid(f"a lifecycle has {MAX_RULES} rules at most")
     _, forms = _CALLS[type(call)]
@@ -164,34 +151,6 @@ def encode_call(call: ContractCall) -> bytes:
 
 def _values(content: ContractCall | Event) -> list[Any]:
     return [getattr(content, field.name) for field in fields(content)]
-
-
-def _encode_batch(call: BatchCall) -> bytes:
-    inputs = [row for step in call.steps for row in write_inputs(step.inputs)]
-    approvals = [row for step in call.steps for row in write_approvals(step.approvals)]
-    if len(approvals) > MAX_BATCH_APPROVALS or any(len(s.approvals) > MAX_APPROVALS for s in call.steps):
-        raise RecordInvalid(
-            f"a step names {MAX_APPROVALS} approvals at most, a batch {MAX_BATCH_APPROVALS} in all"
-        )
-    if len(call.anchors) > MAX_ANCHORS or len(call.steps) > MAX_STEPS or len(inputs) > MAX_BATCH_INPUTS:
-        raise RecordInvalid(
-            f"a batch takes {MAX_ANCHORS} anchors, {MAX_STEPS} steps and {MAX_BATCH_INPUTS} inputs at most"
-        )
-    for step in call.steps:
-        if len(step.inputs) > MAX_INPUTS or step.action > MAX_ACTION_WORD or step.lifecycle > MAX_LIFECYCLE:
-            raise RecordInvalid(
-                f"a step takes {MAX_INPUTS} inputs, actions <= {MAX_ACTION_WORD}, "
-                f"lifecycles <= {MAX_LIFECYCLE}"
-            )
-    steps = [
-        (s.artefact, s.lifecycle, s.action, s.sequence, s.record, s.subject, counts(s)) for s in call.steps
-    ]
-    return arrays([], [(anchor.root, anchor.count) for anchor in call.anchors], steps, inputs, approvals)
-
-
-def counts(step: StepCall) -> int:
-    """How many inputs of a batch are a step's, and 256 times how many of its approvals."""
-    return len(step.inputs) | len(step.approvals) << 8
 
 
 def decode_call(data: bytes) -> ContractCall:
@@ -204,8 +163,8 @@ def decode_call(data: bytes) -> ContractCall:
     call: ContractCall
     if kind is not None:
         call = kind(*read(_CALLS[kind][1], data[4:], "call data"))
-    elif data[:4] == BATCH:
-        call = _decode_batch(data[4:])
+    elif (steps := decode_steps(data)) is not None:
+        call = steps
     else:
         raise LedgerProblem(f"0x{data[:4].hex()} is no call of the ProML contracts")
     try:
@@ -215,23 +174,6 @@ def decode_call(data: bytes) -> ContractCall:
     if not canonical:
         raise LedgerProblem("the call data is not in canonical form")
     return call
-
-
-_ANCHOR_ROWS = Form(("bytes32", "uint256"), list, list, is_array=True)
-_STEP_ROWS = Form(("uint256",) * 7, list, list, is_array=True)
-
-
-def _decode_batch(data: bytes) -> BatchCall:
-    anchors, steps, inputs, approvals = read((_ANCHOR_ROWS, _STEP_ROWS, INPUTS, APPROVALS), data, "call data")
-    taken = relied = 0
-    made = []
-    for artefact, lifecycle, action, sequence, record, subject, count in steps:
-        own = inputs[taken : taken + (count & 255)], approvals[relied : relied + (count >> 8)]
-        taken, relied = taken + (count & 255), relied + (count >> 8)
-        made.append(StepCall(word(artefact), lifecycle, action, sequence, word(record), word(subject), *own))
-    if taken != len(inputs) or relied != len(approvals):
-        raise LedgerProblem("the inputs of a batch do not add up")
-    return BatchCall(tuple(AnchorCall(word(root), count) for root, count in anchors), tuple(made))
 
 
 def encode_event(event: Event) -> tuple[tuple[bytes, ...], bytes]:

@@ -27,6 +27,7 @@ import consortium
 import custody
 import governance
 import lifecycles
+import statements
 
 initializes: consortium
 initializes: lifecycles
@@ -134,6 +135,22 @@ struct Step:
     # of its own for the few steps that need approvals would cost all others.
     inputs: uint256
 
+# A step that its signer's key signed, for anybody to send. Whole words, since checking narrower ones
+# would cost each step 250 gas; `signer` is an address as a number.
+struct SignedStep:
+    artefact: bytes32
+    lifecycle: uint256
+    action: uint256
+    sequence: uint256
+    record: bytes32
+    subject: bytes32
+    inputs: uint256
+    signer: uint256
+    deadline: uint256  # in seconds since 1970; the last one at which the step may be taken
+    v: uint256
+    r: uint256
+    s: uint256
+
 struct Anchor:
     root: bytes32
     count: uint256
@@ -142,6 +159,8 @@ MAX_INPUTS: public(constant(uint256)) = 32
 # Memory is paid for up to the caps of a batch, however little is in it: twice as many steps and inputs
 # would cost every batch 5,900 gas more, and save a full one 230 a step.
 MAX_STEPS: public(constant(uint256)) = 64
+MAX_SIGNED_STEPS: public(constant(uint256)) = 50
+MAX_SIGNED_INPUTS: public(constant(uint256)) = 64
 MAX_ANCHORS: public(constant(uint256)) = 32
 MAX_BATCH_INPUTS: public(constant(uint256)) = 128
 MAX_BATCH_APPROVALS: public(constant(uint256)) = 32
@@ -272,18 +291,46 @@ def approve(artefact: bytes32, action: uint8, sequence: uint256, subject: bytes3
     @param sequence The sequence the step will get: the present one plus 1.
     @param record Commitment to the record of the approval, 32 bytes, not zero.
     """
-    reason: uint256 = 0
-    organisation: uint256 = 0
-    word: uint256 = 0
-    scope: uint256 = 0
-    reason, organisation, word, scope = consortium._standing(msg.sender)
-    consortium._check(reason == 0, reason)
-    consortium._check(scope & consortium.SCOPE_APPROVE != 0, consortium.SCOPE_MISSING)
     asked: Step = Step(
         artefact=artefact, lifecycle=0, action=action, sequence=sequence, record=record, subject=subject, inputs=0
     )
-    reason = self._approve(consortium._actor(organisation), word & consortium.ROLES_MASK, asked)
+    self._approving(msg.sender, asked)
+
+
+@external
+def approve_for(
+    artefact: bytes32,
+    action: uint8,
+    sequence: uint256,
+    subject: bytes32,
+    record: bytes32,
+    signer: address,
+    deadline: uint256,
+    v: uint256,
+    r: uint256,
+    s: uint256,
+):
+    """
+    @notice An approval that its giver's key signed; anybody may send it.
+    @param signer The key that signed; it needs what it would need to call `approve` itself.
+    @param deadline Seconds since 1970; refused in a block of a later time.
+    @param v r s The signer's EIP-712 signature of Approval.
+    """
+    digest: bytes32 = statements._typed(
+        statements._domain(),
+        keccak256(
+            abi_encode(
+                statements.APPROVAL_TYPE, artefact, convert(action, uint256), sequence, subject, record, deadline
+            )
+        ),
+    )
+    reason: uint256 = statements._flaw(convert(signer, uint256), digest, v, r, s)
     consortium._check(reason == 0, reason)
+    consortium._check(block.timestamp <= deadline, statements.DEADLINE_PASSED)
+    asked: Step = Step(
+        artefact=artefact, lifecycle=0, action=action, sequence=sequence, record=record, subject=subject, inputs=0
+    )
+    self._approving(signer, asked)
 
 
 @external
@@ -374,6 +421,123 @@ def batch(
                 inputs=own,
                 approvals=relied,
             )
+        item += 1
+    consortium._check(offset == len(inputs) and behind == len(approvals), INPUTS_UNBALANCED)
+
+
+@external
+def act_for(
+    signed: SignedStep,
+    inputs: DynArray[Input, MAX_INPUTS],
+    approvals: DynArray[Approval, lifecycles.MAX_APPROVALS],
+):
+    """
+    @notice One step that its signer's key signed, a registration or an act; anybody may send it. Reverts
+            with the reason when it is refused. `signed.inputs` is not looked at.
+    """
+    reason: uint256 = self._unproven(statements._domain(), signed, self._resting_on(inputs, approvals))
+    consortium._check(reason == 0, reason)
+    consortium._check(block.timestamp <= signed.deadline, statements.DEADLINE_PASSED)
+    key: address = convert(signed.signer, address)
+    actor: uint256 = 0
+    roles: uint256 = 0
+    scope: uint256 = 0
+    reason, actor, roles, scope = self._recording_for(key)
+    consortium._check(reason == 0, reason)
+    consortium._check(signed.lifecycle <= ORG_MASK and signed.action <= BYTE, consortium.OUT_OF_RANGE)
+    artefact: bytes32 = signed.artefact
+    if signed.lifecycle != 0:
+        artefact = self._id(key, artefact)
+    step: Step = Step(
+        artefact=signed.artefact,
+        lifecycle=convert(signed.lifecycle, uint16),
+        action=convert(signed.action, uint8),
+        sequence=signed.sequence,
+        record=signed.record,
+        subject=signed.subject,
+        inputs=0,
+    )
+    if len(approvals) == 0:
+        reason = self._apply(artefact, actor, roles, scope, step, inputs, empty(bytes32), 0)
+    else:
+        reason = self._apply_relying(artefact, actor, roles, scope, step, inputs, approvals)
+    consortium._check(reason == 0, reason)
+
+
+@external
+def batch_for(
+    steps: DynArray[SignedStep, MAX_SIGNED_STEPS],
+    inputs: DynArray[Input, MAX_SIGNED_INPUTS],
+    approvals: DynArray[Approval, MAX_BATCH_APPROVALS],
+):
+    """
+    @notice Many such steps, of as many signers as one likes, in one transaction and in this order. A
+            refused one emits `Refused` with its reason and changes nothing; the rest goes on.
+    @param inputs The inputs of all steps, one after another; none may be left over.
+    @param approvals What the steps rely on, likewise; of each step in ascending order of organisations.
+    @dev   `Refused` names the signer as its actor once the signature has been found good, and the sender,
+           with organisation 0, where it has not.
+    """
+    domain: bytes32 = statements._domain()
+    offset: uint256 = 0
+    behind: uint256 = 0
+    item: uint256 = 0
+    # No step changes how a key stands, so it is looked up once for steps of one signer in a row.
+    signer: uint256 = 0
+    standing: uint256 = 0
+    actor: uint256 = 0
+    roles: uint256 = 0
+    scope: uint256 = 0
+    for signed: SignedStep in steps:
+        own: DynArray[Input, MAX_INPUTS] = []
+        relied: DynArray[Approval, lifecycles.MAX_APPROVALS] = []
+        rests_on: bytes32 = empty(bytes32)
+        if signed.inputs != 0:
+            count: uint256 = signed.inputs & BYTE
+            approved: uint256 = signed.inputs >> 8
+            consortium._check(count <= MAX_INPUTS and offset + count <= len(inputs), INPUTS_UNBALANCED)
+            consortium._check(
+                approved <= lifecycles.MAX_APPROVALS and behind + approved <= len(approvals), INPUTS_UNBALANCED
+            )
+            for i: uint256 in range(count, bound=MAX_INPUTS):
+                own.append(inputs[offset + i])
+            for i: uint256 in range(approved, bound=lifecycles.MAX_APPROVALS):
+                relied.append(approvals[behind + i])
+            offset += count
+            behind += approved
+            rests_on = self._resting_on(own, relied)
+        artefact: bytes32 = signed.artefact
+        if signed.lifecycle != 0:
+            artefact = keccak256(abi_encode(chain.id, self, signed.signer, artefact))
+        reason: uint256 = self._unproven(domain, signed, rests_on)
+        if reason != 0:
+            log Refused(artefact=artefact, actor=convert(msg.sender, uint256), item=item, reason=reason)
+        else:
+            if signed.signer != signer:
+                signer = signed.signer
+                standing, actor, roles, scope = self._recording_for(convert(signer, address))
+            if block.timestamp > signed.deadline:
+                reason = statements.DEADLINE_PASSED
+            elif standing != 0:
+                reason = standing
+            elif signed.lifecycle > ORG_MASK or signed.action > BYTE:
+                reason = consortium.OUT_OF_RANGE
+            else:
+                step: Step = Step(
+                    artefact=signed.artefact,
+                    lifecycle=convert(signed.lifecycle, uint16),
+                    action=convert(signed.action, uint8),
+                    sequence=signed.sequence,
+                    record=signed.record,
+                    subject=signed.subject,
+                    inputs=0,
+                )
+                if len(relied) == 0:
+                    reason = self._apply(artefact, actor, roles, scope, step, own, empty(bytes32), 0)
+                else:
+                    reason = self._apply_relying(artefact, actor, roles, scope, step, own, relied)
+            if reason != 0:
+                log Refused(artefact=artefact, actor=actor, item=item, reason=reason)
         item += 1
     consortium._check(offset == len(inputs) and behind == len(approvals), INPUTS_UNBALANCED)
 
@@ -544,6 +708,114 @@ def _apply(
             inputs=inputs,
         )
     return 0
+
+
+@internal
+@pure
+def _unproven(domain: bytes32, signed: SignedStep, rests_on: bytes32) -> uint256:
+    """
+    @dev What is wrong with the signature of a step, 0 when it is its signer's. It covers the inputs digest,
+         so whoever sends the step cannot choose other inputs or approvals.
+    """
+    statement: bytes32 = keccak256(
+        abi_encode(
+            statements.STEP_TYPE,
+            signed.artefact,
+            signed.lifecycle,
+            signed.action,
+            signed.sequence,
+            signed.record,
+            signed.subject,
+            rests_on,
+            signed.deadline,
+        )
+    )
+    return statements._flaw(
+        signed.signer, statements._typed(domain, statement), signed.v, signed.r, signed.s
+    )
+
+
+@internal
+@pure
+def _resting_on(
+    inputs: DynArray[Input, MAX_INPUTS], approvals: DynArray[Approval, lifecycles.MAX_APPROVALS]
+) -> bytes32:
+    """
+    @dev The inputs digest of a step, whether its approvals and inputs stand or not.
+    """
+    digest: bytes32 = empty(bytes32)
+    for entry: Approval in approvals:
+        digest = keccak256(abi_encode(digest, entry.actor, entry.record))
+    for entry: Input in inputs:
+        digest = keccak256(abi_encode(digest, entry.artefact, entry.sequence))
+    return digest
+
+
+@internal
+@view
+def _recording_for(key: address) -> (uint256, uint256, uint256, uint256):
+    """
+    @dev Why a key may not record, or 0; the word it is known by as an actor, its organisation's roles, its
+         scope.
+    """
+    reason: uint256 = 0
+    organisation: uint256 = 0
+    word: uint256 = 0
+    scope: uint256 = 0
+    reason, organisation, word, scope = consortium._standing(key)
+    if reason == 0 and scope & consortium.SCOPE_RECORD == 0:
+        reason = consortium.SCOPE_MISSING
+    return reason, (organisation << 160) | convert(key, uint256), word & consortium.ROLES_MASK, scope
+
+
+@internal
+def _apply_relying(
+    artefact: bytes32,
+    actor: uint256,
+    roles: uint256,
+    scope: uint256,
+    step: Step,
+    inputs: DynArray[Input, MAX_INPUTS],
+    approvals: DynArray[Approval, lifecycles.MAX_APPROVALS],
+) -> uint256:
+    """
+    @dev `_apply` for a step that relies on approvals.
+    """
+    digest: bytes32 = empty(bytes32)
+    approved: uint256 = 0
+    digest, approved = self._relied(artefact, step, approvals)
+    reason: uint256 = self._apply(artefact, actor, roles, scope, step, inputs, digest, approved)
+    if reason == 0:
+        log ActedApproved(
+            artefact=artefact,
+            subject=step.subject,
+            actor=actor,
+            sequence=step.sequence,
+            action=convert(step.action, uint256),
+            state=self.artefacts[artefact] & STATE_MASK,
+            record=step.record,
+            inputs=inputs,
+            approvals=approvals,
+        )
+    return reason
+
+
+@internal
+def _approving(key: address, asked: Step):
+    """
+    @dev An approval by a key; reverts when it is refused.
+    """
+    reason: uint256 = 0
+    organisation: uint256 = 0
+    word: uint256 = 0
+    scope: uint256 = 0
+    reason, organisation, word, scope = consortium._standing(key)
+    consortium._check(reason == 0, reason)
+    consortium._check(scope & consortium.SCOPE_APPROVE != 0, consortium.SCOPE_MISSING)
+    reason = self._approve(
+        (organisation << 160) | convert(key, uint256), word & consortium.ROLES_MASK, asked
+    )
+    consortium._check(reason == 0, reason)
 
 
 @internal

@@ -17,7 +17,7 @@ from vyper.compiler import compile_from_file_input
 from vyper.compiler.input_bundle import FileInput, FilesystemInputBundle
 
 HERE = Path(__file__).parent
-SOURCES = ("artefacts.vy", "consortium.vy", "custody.vy", "governance.vy", "lifecycles.vy")
+SOURCES = ("artefacts.vy", "consortium.vy", "custody.vy", "governance.vy", "lifecycles.vy", "statements.vy")
 COMPILED = HERE / "compiled" / "artefacts.json"
 # EIP-170: a larger contract cannot be deployed on a public chain.
 CODE_LIMIT = 24_576

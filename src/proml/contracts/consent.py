@@ -5,17 +5,15 @@ from __future__ import annotations
 from proml.core.digest import keccak256, keccak_words, word
 from proml.interfaces import Statement, Terms
 
-DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
+DOMAIN = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 CONSENT_TYPE = keccak256(b"KeyConsent(uint256 organisation,address key,uint256 scope,uint256 expires)")
-# The types of all statements that a key may have to sign.
-STATEMENTS = (CONSENT_TYPE,)
-NAME = keccak256(b"ProML")
-VERSION = keccak256(b"1")
+NAME, VERSION = "ProML", "1"
 
 
 def domain_separator(chain_id: int, contract: bytes) -> bytes:
     """The 32 bytes that bind a statement to one chain and one contract (20-byte address)."""
-    return keccak_words(DOMAIN_TYPE, NAME, VERSION, chain_id, int.from_bytes(contract, "big"))
+    domain_type, name, version = (keccak256(text.encode()) for text in (DOMAIN, NAME, VERSION))
+    return keccak_words(domain_type, name, version, chain_id, int.from_bytes(contract, "big"))
 
 
 def consent_statement(terms: Terms, organisation: int, key: bytes, scope: int, expires: int) -> Statement:

@@ -18,6 +18,8 @@
         Nothing here loops over members, so gas does not depend on their number.
 """
 
+import statements
+
 # --- events -----------------------------------------------------------------------------------
 
 event OrganisationAdmitted:
@@ -78,19 +80,6 @@ KEY_IN_USE: constant(uint256) = 6
 CONSENT_INVALID: constant(uint256) = 7
 NOT_YOUR_KEY: constant(uint256) = 8
 OUT_OF_RANGE: constant(uint256) = 9
-
-# EIP-712. The domain separator is computed at call time from chain.id: a cached one would let a
-# signature be replayed on a fork.
-DOMAIN_TYPE: constant(bytes32) = keccak256(
-    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-)
-CONSENT_TYPE: constant(bytes32) = keccak256(
-    "KeyConsent(uint256 organisation,address key,uint256 scope,uint256 expires)"
-)
-NAME_HASH: constant(bytes32) = keccak256("ProML")
-VERSION_HASH: constant(bytes32) = keccak256("1")
-# secp256k1 n / 2: a larger s is the malleable twin of another signature (EIP-2).
-HALF_ORDER: constant(uint256) = 57896044618658097711785492504343953926418782139537452191302581570759080747168
 
 # --- storage ----------------------------------------------------------------------------------
 
@@ -206,8 +195,10 @@ def _take_key(
     @dev Adds a key that consents to belong to organisation `named`: the same one, or 0 for one that is
          being admitted. The caller has made sure that the key is free.
     """
-    consent: bytes32 = self._typed(keccak256(abi_encode(CONSENT_TYPE, named, key, scope, expires)))
-    self._check(self._signed_by(key, consent, v, r, s), CONSENT_INVALID)
+    consent: bytes32 = statements._typed(
+        statements._domain(), keccak256(abi_encode(statements.CONSENT_TYPE, named, key, scope, expires))
+    )
+    self._check(statements._flaw(convert(key, uint256), consent, v, r, s) == 0, CONSENT_INVALID)
     self._check(
         ((self.organisations[organisation] >> ORG_KEYS) & ORGANISATION_MASK) < ORGANISATION_MASK, OUT_OF_RANGE
     )
@@ -275,27 +266,6 @@ def _governing() -> uint256:
     self._check(reason == 0, reason)
     self._check((scope & SCOPE_GOVERN) != 0, SCOPE_MISSING)
     return number
-
-
-@internal
-@view
-def _typed(struct_hash: bytes32) -> bytes32:
-    """
-    @dev EIP-712: keccak256(0x19 0x01 || domain separator || struct hash).
-    """
-    domain: bytes32 = keccak256(abi_encode(DOMAIN_TYPE, NAME_HASH, VERSION_HASH, chain.id, self))
-    return keccak256(concat(b"\x19\x01", domain, struct_hash))
-
-
-@internal
-@pure
-def _signed_by(signer: address, digest: bytes32, v: uint256, r: uint256, s: uint256) -> bool:
-    """
-    @dev One encoding only: low s, v 27 or 28; compared with the named signer, who is never zero.
-    """
-    if s > HALF_ORDER or (v != 27 and v != 28):
-        return False
-    return signer != empty(address) and ecrecover(digest, v, r, s) == signer
 
 
 @internal

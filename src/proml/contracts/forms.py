@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from proml.core.call import ApproveCall, Signed
 from proml.core.consortium import Actor
-from proml.core.digest import word
+from proml.core.digest import keccak256, word
 from proml.core.event import Approval, Input
 from proml.core.proposal import Change
 from proml.errors import LedgerProblem, RecordInvalid
@@ -81,6 +82,24 @@ def _read_signature(words: Sequence[int]) -> bytes:
     return word(r) + word(s) + bytes([min(v, 255)])
 
 
+def _write_signed(by: Signed) -> Row:
+    return address_number(by.signer), by.deadline, *_write_signature(by.signature)
+
+
+def _read_signed(words: Sequence[int]) -> Signed:
+    signer, deadline, *signature = words
+    return Signed(read_address(signer), deadline, _read_signature(signature))
+
+
+def _write_approve(asked: ApproveCall) -> Row:
+    return asked.artefact, asked.action, asked.sequence, asked.subject, asked.record
+
+
+def _read_approve(words: Sequence[int]) -> ApproveCall:
+    artefact, action, sequence, subject, record = words
+    return ApproveCall(word(artefact), action, sequence, word(subject), word(record))
+
+
 def _write_change(change: Change) -> Row:
     return change.kind, change.organisation, change.setting, address_number(change.key), change.profile
 
@@ -114,6 +133,8 @@ BYTES32 = Form(("bytes32",), lambda value: (value,), lambda words: word(words[0]
 ADDRESS = Form(("address",), lambda value: (address_number(value),), lambda words: read_address(words[0]))
 ACTOR = Form(("uint256",), lambda actor: (actor.word,), lambda words: Actor.from_word(words[0]))
 SIGNATURE = Form(("uint256",) * 3, _write_signature, _read_signature)
+SIGNED = Form(("address", "uint256", *SIGNATURE.types), _write_signed, _read_signed)
+APPROVING = Form(("bytes32", "uint8", "uint256", "bytes32", "bytes32"), _write_approve, _read_approve)
 CHANGE = Form(("uint256", "uint256", "uint256", "address", "bytes32"), _write_change, _read_change)
 UINT8 = Form(("uint8",), lambda value: (value,), lambda words: words[0])
 INPUTS = Form(("bytes32", "uint256"), write_inputs, read_inputs, is_array=True)
@@ -124,6 +145,11 @@ WORDS = Form(
     lambda rows: tuple(row[0] for row in rows),
     is_array=True,
 )
+
+
+def selector(signature: str) -> bytes:
+    """The first 4 bytes of the Keccak-256 of a function or error signature."""
+    return keccak256(signature.encode())[:4]
 
 
 def signature_of(name: str, forms: Iterable[Form]) -> str:

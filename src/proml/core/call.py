@@ -20,10 +20,11 @@ class Founder:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who calls, and in which block."""
+    """Who calls, in which block, and its time in seconds since 1970, which signed calls depend on only."""
 
     key: bytes
     block: int
+    time: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,51 @@ class ApproveCall:
     sequence: int
     subject: bytes
     record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Whose key signed something for others to send, and until when it may be sent.
+
+    Attributes:
+        signer: the key's address, 20 bytes.
+        deadline: the last second, since 1970, in which the chain takes it.
+        signature: EIP-712, 65 bytes r, s, v.
+    """
+
+    signer: bytes
+    deadline: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignedStep:
+    """A step as its signer's key signed it; a registration's id is the signer's, whoever sends it."""
+
+    step: StepCall
+    by: Signed
+
+
+@dataclass(frozen=True, slots=True)
+class ActForCall:
+    """Take one signed step, a registration or an act."""
+
+    signed: SignedStep
+
+
+@dataclass(frozen=True, slots=True)
+class BatchForCall:
+    """Take signed steps of any signers in one transaction; at most 50 with 64 inputs and 32 approvals."""
+
+    steps: tuple[SignedStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveForCall:
+    """Give an approval that its giver's key signed."""
+
+    asked: ApproveCall
+    by: Signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +201,5 @@ class LeaveCall:
 
 KeyCall = AddKeyCall | RevokeKeyCall
 GovernanceCall = ProposeCall | VoteCall | ExecuteCall | ExecuteLifecycleCall | CancelCall | LeaveCall
-ContractCall = BatchCall | ApproveCall | KeyCall | GovernanceCall
+DelegatedCall = ActForCall | BatchForCall | ApproveForCall
+ContractCall = BatchCall | ApproveCall | DelegatedCall | KeyCall | GovernanceCall

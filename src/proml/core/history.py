@@ -33,9 +33,9 @@ compares. Nothing is written before the last check, so a refusal changes nothing
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from proml.core.call import AnchorCall, ApproveCall, Call, Founder, StepCall
+from proml.core.call import AnchorCall, ApproveCall, Call, Founder, Signed, SignedStep, StepCall
 from proml.core.changes import MAX_TABLES
 from proml.core.consortium import ALL_SCOPES, Actor
 from proml.core.digest import ZERO
@@ -112,6 +112,54 @@ class SharedHistory(Stepped):
         if isinstance(organisation, Reason):
             return organisation
         return self._step(call, self.id_of(call, asked), asked)
+
+    def act_for(self, call: Call, asked: SignedStep, flaw: Reason | None) -> Reason | Step:
+        """One step that its signer's key signed; `flaw` is what is wrong with the signature, if anything."""
+        _, outcome = self._step_for(call, asked, flaw)
+        return outcome
+
+    def batch_for(
+        self, call: Call, steps: Sequence[SignedStep], flaws: Sequence[Reason | None]
+    ) -> Reason | list[Event]:
+        """Steps that their signers' keys signed, in one transaction; a refused one becomes a `Refused`.
+
+        `flaws` says of each what is wrong with its signature, if anything. The actor of a `Refused` is the
+        signer once the signature was found good, else the sender, for organisation 0.
+        """
+        if any(len(s.step.inputs) > MAX_INPUTS or len(s.step.approvals) > MAX_APPROVALS for s in steps):
+            return Reason.INPUTS_UNBALANCED
+        taken = [(each, *self._step_for(call, each, flaw)) for each, flaw in zip(steps, flaws, strict=True)]
+        return [
+            Refused(self._id_for(asked), actor, item, outcome) if isinstance(outcome, Reason) else outcome
+            for item, (asked, actor, outcome) in enumerate(taken)
+        ]
+
+    def _step_for(self, call: Call, asked: SignedStep, flaw: Reason | None) -> tuple[Actor, Reason | Step]:
+        signer = replace(call, key=asked.by.signer)
+        if flaw is not None:
+            return Actor(0, call.key), flaw
+        standing, recording = self.standing(signer), self.scoped(signer, "record")
+        actor = Actor(0 if isinstance(standing, Reason) else standing.number, signer.key)
+        if call.time > asked.by.deadline:
+            return actor, Reason.DEADLINE_PASSED
+        if isinstance(recording, Reason):
+            return actor, recording
+        if asked.step.lifecycle >= 2**16 or asked.step.action >= 2**8:
+            return actor, Reason.OUT_OF_RANGE
+        return actor, self._step(signer, self._id_for(asked), asked.step)
+
+    def _id_for(self, asked: SignedStep) -> bytes:
+        return self.id_of(Call(asked.by.signer, 0), asked.step)
+
+    def approve_for(
+        self, call: Call, asked: ApproveCall, by: Signed, flaw: Reason | None
+    ) -> Reason | Approved:
+        """One approval that its giver's key signed; `flaw` as in `act_for`."""
+        if flaw is not None:
+            return flaw
+        if call.time > by.deadline:
+            return Reason.DEADLINE_PASSED
+        return self.approve(replace(call, key=by.signer), asked)
 
     def approve(self, call: Call, asked: ApproveCall) -> Reason | Approved:
         """One approval of a step that somebody is to take."""

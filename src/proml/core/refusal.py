@@ -55,6 +55,9 @@ class Reason(IntEnum):
     NOT_DISPUTED = 62
     NOT_YOUR_DISPUTE = 63
     INPUTS_NOT_ASKED = 64
+    SIGNATURE_MALFORMED = 70
+    SIGNATURE_INVALID = 71
+    DEADLINE_PASSED = 72
 
     @property
     def text(self) -> str:
@@ -169,4 +172,13 @@ _TEXTS = {
         "whoever contested it settles, or an auditor that is not its custodian",
     ),
     Reason.INPUTS_NOT_ASKED: ("this action derives from nothing", "name no inputs"),
+    Reason.SIGNATURE_MALFORMED: (
+        "the signature is not in the one form there is",
+        "65 bytes: r and s not zero, s in the lower half of the order, v 27 or 28",
+    ),
+    Reason.SIGNATURE_INVALID: (
+        "the signature is not the named signer's, or not over exactly this",
+        "sign it again for this ledger, with the signer's key",
+    ),
+    Reason.DEADLINE_PASSED: ("its signer's deadline has passed", "sign it again with a later one"),
 }

@@ -14,7 +14,15 @@ from itertools import pairwise
 from typing import Any
 
 from proml.contracts.abi import ARTEFACT, decode_refusal, encode_call
-from proml.core.call import AnchorCall, BatchCall, ContractCall, ExecuteLifecycleCall, StepCall
+from proml.core.call import (
+    ActForCall,
+    AnchorCall,
+    BatchCall,
+    BatchForCall,
+    ContractCall,
+    ExecuteLifecycleCall,
+    StepCall,
+)
 from proml.core.digest import hexed, keccak256, unhexed
 from proml.core.event import Block, Header, Placed
 from proml.core.patricia import StateProof
@@ -37,6 +45,7 @@ GAS_ACT = 85_000
 GAS_INPUT = 7_000
 GAS_APPROVAL = 14_000
 GAS_RULE = 30_000
+GAS_SIGNATURE = 8_000
 GET_RECEIPT = "eth_getTransactionReceipt"
 SEND = "eth_sendRawTransaction"
 
@@ -265,6 +274,9 @@ def gas_bound(call: ContractCall) -> int:
     """The most gas a call can use."""
     if isinstance(call, ExecuteLifecycleCall):
         return 2 * GAS_CALL + GAS_RULE * len(call.rules)
+    if isinstance(call, ActForCall | BatchForCall):
+        steps = (call.signed,) if isinstance(call, ActForCall) else call.steps
+        return GAS_CALL + sum(GAS_SIGNATURE + gas_of_item(signed.step) for signed in steps)
     if not isinstance(call, BatchCall):
         return 2 * GAS_CALL
     items: list[AnchorCall | StepCall] = [*call.anchors, *call.steps]

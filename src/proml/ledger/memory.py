@@ -18,9 +18,12 @@ from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 from proml.contracts.abi import decode_call, encode_call
 from proml.contracts.consent import consent_digest
 from proml.core.call import (
+    ActForCall,
     AddKeyCall,
     ApproveCall,
+    ApproveForCall,
     BatchCall,
+    BatchForCall,
     Call,
     CancelCall,
     ContractCall,
@@ -42,6 +45,7 @@ from proml.core.proposal import Governance
 from proml.core.refusal import Reason
 from proml.errors import LedgerProblem
 from proml.interfaces import Fees, Receipt, SignedTransaction, Standing, Terms, Transaction
+from proml.ledger.flaws import flaws_of
 from proml.signing.recovery import signer_of
 
 GAS = 16_000_000
@@ -140,7 +144,8 @@ class MemoryLedger:
         if fields["nonce"] != self.nonce(sender):
             raise LedgerProblem(f"nonce {fields['nonce']} is not the next one of this key")
         self._senders.setdefault(sender, []).append(len(self._blocks))
-        outcome = self._execute(Call(sender, len(self._blocks)), decode_call(bytes(fields["data"])))
+        call = Call(sender, len(self._blocks), self._blocks[-1].time + 1)
+        outcome = self._execute(call, decode_call(bytes(fields["data"])))
         self._mine(transaction, outcome)
 
     def send_all(self, signed: Sequence[SignedTransaction]) -> list[LedgerProblem | None]:
@@ -160,7 +165,8 @@ class MemoryLedger:
         return [self.block(block.number) == block for block in blocks]
 
     def _execute(self, call: Call, asked: ContractCall) -> Reason | list[Event]:
-        outcome = apply(self.shared, call, asked, self._consented(call, asked))
+        consented, flaws = self._consented(call, asked), flaws_of(self._terms, asked)
+        outcome = apply(self.shared, call, asked, consented, flaws)
         return outcome if isinstance(outcome, Reason | list) else [outcome]
 
     def _consented(self, call: Call, asked: ContractCall) -> bool:
@@ -200,13 +206,24 @@ def problem_of(send: Callable[[SignedTransaction], None], signed: SignedTransact
 
 
 def apply(
-    shared: SharedHistory, call: Call, asked: ContractCall, consented: bool
+    shared: SharedHistory,
+    call: Call,
+    asked: ContractCall,
+    consented: bool,
+    flaws: Sequence[Reason | None] = (),
 ) -> Reason | Event | list[Event]:
     """Do to a specification what a call does to the contracts; refused, it changes nothing.
 
-    `consented` says whether the key that the call brings, if any, signed for it.
+    `consented` says whether the key that the call brings, if any, signed for it, and `flaws` what is wrong
+    with each signature of steps and approvals that others signed (contracts/typed.py).
     """
     match asked:
+        case ActForCall():
+            return shared.act_for(call, asked.signed, flaws[0])
+        case BatchForCall():
+            return shared.batch_for(call, asked.steps, flaws)
+        case ApproveForCall():
+            return shared.approve_for(call, asked.asked, asked.by, flaws[0])
         case BatchCall():
             return shared.batch(call, asked.anchors, asked.steps)
         case ApproveCall():

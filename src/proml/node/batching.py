@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from proml.contracts.abi import MAX_ANCHORS, MAX_BATCH_APPROVALS, MAX_BATCH_INPUTS, MAX_STEPS
+from proml.contracts.batches import MAX_ANCHORS, MAX_BATCH_APPROVALS, MAX_BATCH_INPUTS, MAX_STEPS
 from proml.core.call import AnchorCall, BatchCall, ContractCall, StepCall
 from proml.core.chronicle import Chronicle
 from proml.core.digest import hexed, unhexed

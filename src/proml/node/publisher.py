@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from proml.contracts.abi import MAX_STEPS
+from proml.contracts.batches import MAX_STEPS
 from proml.core.digest import hexed
 from proml.core.lifecycle import Lifecycle
 from proml.errors import JournalProblem, KeyProblem, LedgerProblem, StepRefused

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from proml.config import Config
 from proml.contracts.abi import CALLS
-from proml.contracts.consent import STATEMENTS, domain_separator
+from proml.contracts.consent import domain_separator
+from proml.contracts.typed import STATEMENTS
 from proml.extensions import signer_module
 from proml.interfaces import KeySource, Signer, Terms
 from proml.signing import Passphrase

@@ -24,6 +24,21 @@ struct Step {
     uint256 inputs;
 }
 
+struct SignedStep {
+    bytes32 artefact;
+    uint256 lifecycle;
+    uint256 action;
+    uint256 sequence;
+    bytes32 record;
+    bytes32 subject;
+    uint256 inputs;
+    uint256 signer;
+    uint256 deadline;
+    uint256 v;
+    uint256 r;
+    uint256 s;
+}
+
 struct Anchor {
     bytes32 root;
     uint256 count;
@@ -66,6 +81,9 @@ interface Artefacts {
     function register(uint16 lifecycle, uint8 action, bytes32 salt, bytes32 record, bytes32 subject, Input[] calldata inputs) external returns (bytes32);
     function act(bytes32 artefact, uint8 action, uint256 sequence, bytes32 record, bytes32 subject, Input[] calldata inputs) external;
     function approve(bytes32 artefact, uint8 action, uint256 sequence, bytes32 subject, bytes32 record) external;
+    function act_for(SignedStep calldata signed, Input[] calldata inputs, Approval[] calldata approvals) external;
+    function batch_for(SignedStep[] calldata steps, Input[] calldata inputs, Approval[] calldata approvals) external;
+    function approve_for(bytes32 artefact, uint8 action, uint256 sequence, bytes32 subject, bytes32 record, address signer, uint256 deadline, uint256 v, uint256 r, uint256 s) external;
     function anchor(bytes32 root, uint256 count) external;
     function batch(Anchor[] calldata anchors, Step[] calldata steps, Input[] calldata inputs, Approval[] calldata approvals) external;
     function add_key(address key, uint256 scope, uint256 expires, uint256 v, uint256 r, uint256 s) external;
@@ -99,6 +117,7 @@ interface Vm {
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function stopRecord() external;
     function toString(uint256 value) external pure returns (string memory);
+    function warp(uint256 time) external;
     function writeLine(string calldata path, string calldata text) external;
 }
 
@@ -152,6 +171,9 @@ uint256 constant DISPUTED_ALREADY = 61;
 uint256 constant NOT_DISPUTED = 62;
 uint256 constant NOT_YOUR_DISPUTE = 63;
 uint256 constant INPUTS_NOT_ASKED = 64;
+uint256 constant SIGNATURE_MALFORMED = 70;
+uint256 constant SIGNATURE_INVALID = 71;
+uint256 constant DEADLINE_PASSED = 72;
 
 // Actions that every lifecycle has alike.
 uint256 constant OFFER_CUSTODY = 240;

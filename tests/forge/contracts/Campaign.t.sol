@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import "./MemberPlays.sol";
+import "./DelegatedPlays.sol";
 
 // Long random stories about the shipped contract. Every call is compared with the rules and watched by the
 // witness, in the call itself; what forge asks afterwards is only whether the consortium still stands.
-contract Player is MemberPlays {
+contract Player is DelegatedPlays {
     bytes32[13] private counted = [
         REGISTERED,
         ACTED,
@@ -62,7 +62,7 @@ abstract contract Story {
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
         targets = new FuzzSelector[](1);
         targets[0].addr = address(player);
-        bytes4[] memory plays = new bytes4[](12);
+        bytes4[] memory plays = new bytes4[](15);
         plays[0] = player.registers.selector;
         plays[1] = player.acts.selector;
         plays[2] = player.approves.selector;
@@ -75,6 +75,9 @@ abstract contract Story {
         plays[9] = player.executes.selector;
         plays[10] = player.cancels.selector;
         plays[11] = player.leaves.selector;
+        plays[12] = player.actsFor.selector;
+        plays[13] = player.batchesFor.selector;
+        plays[14] = player.approvesFor.selector;
         targets[0].selectors = plays;
     }
 

@@ -59,6 +59,8 @@ abstract contract Stage is MemberRules, Witness {
         random = uint256(keccak256(abi.encode(seed)));
         if (draw(6) == 0) now_ += 1 + draw(4);
         vm.roll(now_);
+        vm.warp(1_000_000 + now_ * 60 + draw(60));
+        nextTurn();
         vm.recordLogs();
     }
 

@@ -78,15 +78,19 @@ abstract contract StepPlays is Stage {
         begin(seed);
         address caller = someone();
         Step memory s = approvable(caller);
-        uint256 reason = refusedFor(caller, APPROVE);
-        Actor memory actor = actorOf(caller);
+        uint256 reason = giveApproval(caller, s);
+        perform(caller, abi.encodeCall(Artefacts.approve, (s.artefact, s.action, s.sequence, s.subject, s.record)));
+        settle(caller, reason);
+    }
+
+    function giveApproval(address key, Step memory s) internal returns (uint256 reason) {
+        reason = refusedFor(key, APPROVE);
+        Actor memory actor = actorOf(key);
         if (reason == 0) reason = takeApproval(actor, s);
         if (reason == 0) {
             givens[s.artefact].push(Given(s.action, s.sequence, s.subject, actor.word, s.record));
             waiting.push(s.artefact);
         }
-        perform(caller, abi.encodeCall(Artefacts.approve, (s.artefact, s.action, s.sequence, s.subject, s.record)));
-        settle(caller, reason);
     }
 
     function anchors(uint256 seed) external {
@@ -123,33 +127,22 @@ abstract contract StepPlays is Stage {
         settle(caller, reason);
     }
 
-    function note(bytes32 id, uint256 actor, uint256 item, uint256 reason) private {
+    function note(bytes32 id, uint256 actor, uint256 item, uint256 reason) internal {
         if (reason != 0) emit Refused(id, actor, item, reason);
     }
 
-    function take(Actor memory actor, bytes32 id, Asked memory asked) private returns (uint256 reason) {
+    function take(Actor memory actor, bytes32 id, Asked memory asked) internal returns (uint256 reason) {
         reason = takeStep(actor, id, asked);
         if (reason == 0 && asked.step.lifecycle != 0) ids.push(id);
     }
 
     function batchCall(Anchor[] memory roots, Asked[] memory all, bool unbalanced) private returns (bytes memory) {
-        uint256 inputs = 0;
-        uint256 approvals = 0;
         Step[] memory steps = new Step[](all.length);
         for (uint256 i = 0; i < all.length; i++) {
             steps[i] = all[i].step;
             steps[i].inputs = all[i].inputs.length | (all[i].approvals.length << 8);
-            inputs += all[i].inputs.length;
-            approvals += all[i].approvals.length;
         }
-        Input[] memory allInputs = new Input[](inputs);
-        Approval[] memory allApprovals = new Approval[](approvals);
-        inputs = 0;
-        approvals = 0;
-        for (uint256 i = 0; i < all.length; i++) {
-            for (uint256 j = 0; j < all[i].inputs.length; j++) allInputs[inputs++] = all[i].inputs[j];
-            for (uint256 j = 0; j < all[i].approvals.length; j++) allApprovals[approvals++] = all[i].approvals[j];
-        }
+        (Input[] memory allInputs, Approval[] memory allApprovals) = flattened(all);
         if (unbalanced) {
             // One input or approval too many, in the counts or in the lists.
             uint256 wrong = draw(4);
@@ -159,6 +152,24 @@ abstract contract StepPlays is Stage {
             else allApprovals = new Approval[](allApprovals.length + 1);
         }
         return abi.encodeCall(Artefacts.batch, (roots, steps, allInputs, allApprovals));
+    }
+
+    // The inputs of all steps one after another, and the approvals.
+    function flattened(Asked[] memory all) internal pure returns (Input[] memory, Approval[] memory) {
+        uint256 inputs = 0;
+        uint256 approvals = 0;
+        for (uint256 i = 0; i < all.length; i++) {
+            inputs += all[i].inputs.length;
+            approvals += all[i].approvals.length;
+        }
+        Input[] memory allInputs = new Input[](inputs);
+        Approval[] memory allApprovals = new Approval[](approvals);
+        (inputs, approvals) = (0, 0);
+        for (uint256 i = 0; i < all.length; i++) {
+            for (uint256 j = 0; j < all[i].inputs.length; j++) allInputs[inputs++] = all[i].inputs[j];
+            for (uint256 j = 0; j < all[i].approvals.length; j++) allApprovals[approvals++] = all[i].approvals[j];
+        }
+        return (allInputs, allApprovals);
     }
 
     // --- what is asked for -----------------------------------------------------------------------------
@@ -179,7 +190,7 @@ abstract contract StepPlays is Stage {
         return part(organisationOf(part(keyWord(key), 0, 16)), 0, 64);
     }
 
-    function beginning(address caller) private returns (Asked memory asked) {
+    function beginning(address caller) internal returns (Asked memory asked) {
         // The first lifecycle is the one in which everything is near.
         Way memory way = beginnings[draw(draw(2) == 0 ? 2 : beginnings.length)];
         for (uint256 tries = 0; tries < 5 && !fits(caller, ruleWord(way.lifecycle, 0, way.action)); tries++) {
@@ -192,7 +203,7 @@ abstract contract StepPlays is Stage {
         spoil(asked);
     }
 
-    function continuation(address caller) private returns (Asked memory asked) {
+    function continuation(address caller) internal returns (Asked memory asked) {
         if (ids.length == 0) return beginning(caller);
         if (draw(5) == 0) return alike(caller);
         (bytes32 id, uint8 action) = approvedStep();
@@ -299,7 +310,7 @@ abstract contract StepPlays is Stage {
         if (often()) asked.step.subject = all[chosen[0]].subject;
     }
 
-    function approvable(address caller) private returns (Step memory s) {
+    function approvable(address caller) internal returns (Step memory s) {
         if (ids.length == 0) return Step(drawDigest(), 0, 1, 2, drawDigest(), drawDigest(), 0);
         (bytes32 id, uint8 action) = approvedStep();
         for (uint256 tries = 0; tries < 8; tries++) {

@@ -82,15 +82,18 @@ abstract contract StepRules is Book {
     }
 
     function nextHead(bytes32 head, uint256 actor, Asked memory asked) internal pure returns (bytes32) {
-        bytes32 digest = 0;
+        Step memory s = asked.step;
+        return keccak256(abi.encode(head, s.sequence, actor, uint256(s.action), s.record, s.subject, digestOver(asked)));
+    }
+
+    // What a step rests on: its approvals, then its inputs.
+    function digestOver(Asked memory asked) internal pure returns (bytes32 digest) {
         for (uint256 i = 0; i < asked.approvals.length; i++) {
             digest = keccak256(abi.encode(digest, asked.approvals[i].actor, asked.approvals[i].record));
         }
         for (uint256 i = 0; i < asked.inputs.length; i++) {
             digest = keccak256(abi.encode(digest, asked.inputs[i].artefact, asked.inputs[i].sequence));
         }
-        Step memory s = asked.step;
-        return keccak256(abi.encode(head, s.sequence, actor, uint256(s.action), s.record, s.subject, digest));
     }
 
     function emitStep(uint256 actor, bytes32 id, uint256 lifecycle, uint256 state, bool isNew, Asked memory asked) private {

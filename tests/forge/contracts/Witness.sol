@@ -28,6 +28,9 @@ abstract contract Witness {
     mapping(uint256 => mapping(uint256 => bool)) private spoke;
     mapping(uint256 => uint256[]) private speakers;
     mapping(uint256 => bool) private members;
+    // Whose good signatures a call brings.
+    mapping(uint256 => mapping(address => bool)) private vouched;
+    uint256 private turn;
     uint256 private memberCount;
     uint256 private threshold;
 
@@ -40,15 +43,24 @@ abstract contract Witness {
         else if (kind != REFUSED) witnessDecision(log, caller, kind);
     }
 
+    function vouch(address key) internal {
+        vouched[turn][key] = true;
+    }
+
+    function nextTurn() internal {
+        turn++;
+    }
+
     // C9: at least one member, and a threshold that the members can reach.
     function holdsTogether() internal view returns (bool) {
         return memberCount >= 1 && threshold >= 1 && threshold <= memberCount;
     }
 
-    // C4, C5: only the caller speaks, with a key that was added and not revoked.
+    // C4, C5: only the caller and those who signed speak, with a key that was added and not revoked.
     function witnessActor(bytes32 topic, address caller) private view returns (uint256) {
-        require(address(uint160(uint256(topic))) == caller, "C5: an event speaks for somebody else");
-        require(added[caller] && !revoked[caller], "C4: a key acted that may not");
+        address key = address(uint160(uint256(topic)));
+        require(key == caller || vouched[turn][key], "C5: an event speaks for somebody else");
+        require(added[key] && !revoked[key], "C4: a key acted that may not");
         uint256 organisation = uint256(topic) >> 160;
         require(members[organisation], "C4: an organisation acted that is no member");
         return organisation;

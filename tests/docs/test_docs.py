@@ -34,6 +34,7 @@ WRITTEN = (
             "operating",
             "approvals",
             "custody",
+            "delegation",
             "governance",
             "keys",
             "lifecycles",

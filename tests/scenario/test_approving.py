@@ -109,6 +109,19 @@ def test_a_step_is_taken_once_two_others_approved_it(house: Consortium) -> None:
     assert house.did("maker", "verify", "app.whl")["conclusion"] == "valid"
 
 
+def test_an_approval_is_signed_by_one_and_relayed_by_another(house: Consortium) -> None:
+    name = release(house)
+    house.did("first", "approve", name, "publish", "--sign", "../approval.json")
+    assert house.did("reader", "approvals", name)[0]["given"] == []
+    (told,) = house.did("reader", "relay", "../approval.json")
+    assert (told["outcome"], told["signer"]) == ("done", house.address("first"))
+    assert house.did("reader", "approvals", name)[0]["given"] == ["first"]
+    assert house.did("reader", "relay", "../approval.json")[0]["outcome"] == "known"
+    denied = house.refused("maker", "approve", "app.whl", "publish", "--sign", "../other.json")
+    assert "an earlier step may not do this one" in denied["message"]
+    assert not (house.root / "other.json").exists()
+
+
 def test_an_approval_is_stale_after_any_other_step(house: Consortium) -> None:
     name = release(house)
     house.did("first", "approve", name, "publish")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from proml.cli.record import Claims, pairs
-from proml.cli.terminal import ask_passphrase, busy, emit_json, safe, say, table
+from proml.cli.terminal import ask_passphrase, busy, emit_json, safe, say, table, write_whole
 from proml.core.digest import ZERO, hexed
 from proml.node.approvals import Approvals, Awaited
 from proml.node.participant import Content, Participant
@@ -31,6 +31,10 @@ def approve(
         typer.Option("--subject", "-s", metavar="PATH", help="The bytes meant, if others."),
     ] = None,
     claim: Claims = [],
+    sign: Annotated[
+        Path | None,
+        typer.Option("--sign", metavar="FILE", help="Sign it into this file, for another node to relay."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Approve a step that another organisation is to take. Needs a key with the scope `approve`.
@@ -43,6 +47,8 @@ def approve(
     """
     me = Participant.open(passphrase=ask_passphrase)
     approvals = Approvals(me)
+    if sign:
+        return _signed(approvals, target, action, Content(claims=pairs(claim)), sign, as_json)
     with busy("approving …") as me.progress:
         record = approvals.approve(target, action, subject, Content(claims=pairs(claim)))
     awaited = [each for each in approvals.awaited(target) if each.action == action]
@@ -51,6 +57,18 @@ def approve(
         return 0
     say(f"approved {safe(action)}")
     show_awaited(awaited)
+    return 0
+
+
+def _signed(
+    approvals: Approvals, target: str, action: str, content: Content, file: Path, as_json: bool
+) -> int:
+    signed = approvals.sign(target, action, content=content)
+    write_whole(file, signed.written())
+    if as_json:
+        emit_json({"signed": 1, "file": str(file)})
+    else:
+        say(f"signed into {safe(file)}; `proml relay {safe(file)}` gives it")
     return 0
 
 

@@ -70,6 +70,8 @@ SECTIONS: dict[str, dict[str, Command]] = {
         "answer": Command("keeping", "Answer a dispute about what is with you"),
         "settle": Command("keeping", "End a dispute: whoever contested may, or an auditor"),
         "approve": Command("approvals", "Approve a step that another organisation is to take"),
+        "sign": Command("delegating", "Sign what is recorded here, for another node to send and pay for"),
+        "relay": Command("delegating", "Take to the ledger what others signed"),
         "journal": Command("journal", "status, verify, repair: what was recorded on this machine"),
         "push": Command("record", "Take everything recorded here to the ledger"),
     },

@@ -18,14 +18,18 @@ from typing import Any
 from proml.capture.draft import Subject
 from proml.capture.plain import plain
 from proml.capture.run import subject_of
+from proml.contracts.typed import sign_approval
 from proml.core.call import ApproveCall
 from proml.core.chronicle import Chronicle
 from proml.core.digest import ZERO, hexed, unhexed
 from proml.core.lifecycle import Lifecycle
 from proml.core.record import KEY_BYTES, RECORD_TYPE, VERSION, seal
 from proml.core.refusal import Reason
-from proml.errors import UsageProblem
+from proml.errors import StepRefused, UsageProblem
+from proml.node.delegating import deadline_in
+from proml.node.foresight import refusal_of
 from proml.node.participant import NOTHING, Content, Participant, Target
+from proml.node.signed_file import SignedFile
 from proml.node.standing_approvals import agreed_subject, next_rule, standing_approvals
 from proml.node.targets import artefact_meant
 
@@ -127,14 +131,35 @@ class Approvals:
             UsageProblem: when the lifecycle has no such action, or the step's bytes are private.
             NotFound, FileRefused: when a file or artefact is missing or cannot be fingerprinted.
         """
+        call, what, hints = self._asked(target, action, subject, content)
+        self._me.make(call, what, hints)
+        return call.record
+
+    def sign(self, target: Target, action: str, hours: float = 24, content: Content = NOTHING) -> SignedFile:
+        """The same as something signed, for another node to take to the ledger within so many hours.
+
+        Raises:
+            StepRefused, UsageProblem, NotFound, FileRefused: as `approve`.
+        """
+        deadline = deadline_in(hours)
+        call, what, hints = self._asked(target, action, None, content)
+        me, terms = self._me, self._me.ledger.terms
+        reason = refusal_of(me.ledger, me.chronicle().shared, me.address, call)
+        if reason is not None:
+            raise StepRefused(what, reason.text, hints.get(reason, reason.hint))
+        signed = sign_approval(me.signer, terms, call, deadline)
+        return SignedFile(terms.chain_id, terms.contract, approvals=(signed,))
+
+    def _asked(
+        self, target: Target, action: str, subject: Path | None, content: Content
+    ) -> tuple[ApproveCall, str, dict[Reason, str]]:
+        """The call, its record being stored; what it is to do; and hints for reasons to refuse it."""
         me = self._me
         chronicle = me.chronicle()
         artefact = artefact_meant(me, chronicle, str(target))
         lifecycle = me.lifecycle_of(chronicle, artefact)
         if lifecycle is None:
-            raise UsageProblem(
-                "the lifecycle of this artefact is not here", "`proml lifecycle list` shows it"
-            )
+            raise UsageProblem("the lifecycle of this artefact is not here", "see `proml lifecycle list`")
         file = subject or Path(target)
         spoken = subject_of(file, me.progress) if subject or file.exists() else None
         number = lifecycle.action_number(action)
@@ -154,9 +179,8 @@ class Approvals:
         sealed = seal(record, secrets.token_bytes(KEY_BYTES))
         me.storage.put(sealed.commitment, sealed.content)
         call = ApproveCall(artefact, number, record["sequence"], agreed, sealed.commitment)
-        title = me.title(chronicle, artefact)
-        me.make(call, f"approve {action} of {title}", self._hints(chronicle, artefact, action))
-        return sealed.commitment
+        what = f"approve {action} of {me.title(chronicle, artefact)}"
+        return call, what, self._hints(chronicle, artefact, action)
 
     def _hints(self, chronicle: Chronicle, artefact: bytes, action: str) -> dict[Reason, str]:
         names = dict.fromkeys(each.action for each in self.awaited_of(chronicle, artefact))

@@ -15,7 +15,7 @@ from proml.interfaces import Receipt
 from proml.ledger.evm import gas_bound, gas_of_item
 from proml.node.outbox import DONE, REFUSED, Intent
 from proml.node.sealing import read_anchor, read_step
-from proml.node.single_calls import name_in, read_call
+from proml.node.single_calls import is_lot, name_in, read_call
 
 CALL, ANCHOR, STEP = "call", "anchor", "step"
 
@@ -77,7 +77,9 @@ def outcomes(intents: list[Intent], receipt: Receipt) -> dict[int, tuple[str, st
     accepted = {_name_in(placed) for placed in receipt.events}
     found: dict[int, tuple[str, str | None]] = {}
     for intent in intents:
-        if intent.item in refusals:
+        if intent.what == CALL and is_lot(intent.call):
+            found[intent.id] = DONE, None  # as a whole; its receipt tells of each step
+        elif intent.item in refusals:
             found[intent.id] = REFUSED, _reason_text(refusals[intent.item])
         elif name_of(intent) in accepted:
             found[intent.id] = DONE, None

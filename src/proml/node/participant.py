@@ -24,7 +24,6 @@ from proml.capture.known import Known
 from proml.capture.plain import plain
 from proml.capture.run import journal_of, new_salt, subject_known
 from proml.config import Config, load
-from proml.core.call import Call
 from proml.core.chronicle import Chronicle, Transition
 from proml.core.digest import hexed, unhexed
 from proml.core.lifecycle import Lifecycle
@@ -44,10 +43,10 @@ from proml.errors import (
 from proml.extensions import open_ledger
 from proml.interfaces import Ledger, Signer
 from proml.journal import read
-from proml.ledger.memory import apply
 from proml.lifecycles import supplied
 from proml.lifecycles.own import kept
-from proml.node.outbox import WAITING, Intent, open_outbox
+from proml.node.foresight import refusal_of
+from proml.node.outbox import WAITING, Intent, Outbox, open_outbox
 from proml.node.publisher import Published, Publisher, Settings
 from proml.node.sending import Memory
 from proml.node.signers import confined, open_signer, signer_address
@@ -310,18 +309,17 @@ class Participant:
         self, told: Callable[[Intent], None] = lambda _: None, reconcile: bool = False, wait: bool = True
     ) -> Published:
         """Publish what is in the journal; see `Publisher.push`, and `Settings` for `reconcile`."""
-        settings = replace(self._settings, reconcile=reconcile)
         with open_outbox(self.config.outbox) as outbox:
-            publisher = Publisher(outbox, self.ledger, self.signer, self.storage, settings, self._memory)
-            return publisher.push(told, wait)
+            return self._publisher(outbox, reconcile).push(told, wait)
 
     @cached_property
     def _memory(self) -> Memory:
         return Memory(Reading(self.ledger))
 
-    @property
-    def _settings(self) -> Settings:
-        return Settings(self.config.journal, self.config.discoverable, self.lifecycles)
+    def seal(self) -> list[Intent]:
+        """Seal what is in the journal, send nothing, and give what waits; raises as `Publisher.seal`."""
+        with open_outbox(self.config.outbox) as outbox:
+            return self._publisher(outbox).seal()
 
     def make(self, call: SingleCall, what: str = "", hints: Mapping[Reason, str] = {}) -> Intent:
         """Make one call at once, not through the journal, and wait until it is final.
@@ -337,14 +335,16 @@ class Participant:
             StepRefused: when the rules or the contracts refuse it; nothing changed.
             Busy: while something is being published: it is the same key's next transaction.
         """
-        caller = Call(self.address, self.ledger.head().number + 1)
-        outcome = apply(self.chronicle().shared, caller, call, consented=True)
-        if isinstance(outcome, Reason):
-            hint = hints.get(outcome, outcome.hint)
-            raise StepRefused(what or label_of(call), outcome.text, hint)
+        reason = refusal_of(self.ledger, self.chronicle().shared, self.address, call)
+        if reason is not None:
+            raise StepRefused(what or label_of(call), reason.text, hints.get(reason, reason.hint))
         with open_outbox(self.config.outbox) as outbox:
-            publisher = Publisher(outbox, self.ledger, self.signer, self.storage, self._settings)
-            return publisher.make(call)
+            return self._publisher(outbox).make(call)
+
+    def _publisher(self, outbox: Outbox, reconcile: bool = False) -> Publisher:
+        known = self.config.journal, self.config.discoverable, self.lifecycles
+        settings = Settings(*known, reconcile=reconcile)
+        return Publisher(outbox, self.ledger, self.signer, self.storage, settings, self._memory)
 
     @property
     def organisation(self) -> int:

@@ -15,13 +15,14 @@ from pathlib import Path
 from proml.contracts.batches import MAX_STEPS
 from proml.core.digest import hexed
 from proml.core.lifecycle import Lifecycle
+from proml.core.refusal import Reason
 from proml.errors import JournalProblem, KeyProblem, LedgerProblem, StepRefused
 from proml.interfaces import Ledger, Signer, Storage
-from proml.node.batching import CALL
+from proml.node.batching import CALL, STEP
 from proml.node.deposits import Deposits
 from proml.node.fees import CAP
 from proml.node.intake import Intake
-from proml.node.outbox import DONE, WAITING, Intent, Outbox
+from proml.node.outbox import DONE, REFUSED, WAITING, Intent, Outbox
 from proml.node.reconciling import reconcile
 from proml.node.sealing import Sealer
 from proml.node.sending import LOOKED_AT, Limits, Memory, Sender
@@ -128,6 +129,30 @@ class Publisher:
             self._drain(sender, settle, wait)
             left = len(self._outbox.unsettled(LOOKED_AT)) + self._outbox.count(WAITING)
         return Published(tuple(settled), taken.damage, left)
+
+    def seal(self) -> list[Intent]:
+        """Seal everything there is, send nothing, and give what waits, in its order.
+
+        What waited and is on the ledger is settled first, and so is what can never be: a step out of turn.
+
+        Raises:
+            LedgerProblem: when the ledger is away.
+            KeyProblem: when the key may not write to this ledger, or what waits was sealed for another.
+        """
+        view = self._view()
+        Settling(self._outbox, self._memory.reading).settle_what_is_there(view.organisation, lambda _: None)
+        artefacts = view.chronicle.shared.artefacts
+        for intent in self._outbox.intents(WAITING):
+            standing = artefacts.get(intent.artefact)
+            if intent.what == STEP and standing and standing.sequence >= intent.call["sequence"]:
+                late = Reason.WRONG_SEQUENCE
+                self._outbox.settle_intent(intent.id, REFUSED, f"{late.text}; {late.hint}")
+        self._claim_key()
+        taken = take_in(self._settings.journal, self._outbox)
+        deposits = Deposits(self._storage)
+        for _ in Intake(self._outbox, deposits, *self._sealer(deposits)).slices(taken.writing):
+            pass  # what cannot be sealed is kept as such, and `proml journal status` counts it
+        return self._outbox.intents(WAITING)
 
     def _sender(self, settling: Settling) -> Sender:
         limits = Limits(self._settings.items, self._settings.fee_cap)

@@ -1,18 +1,20 @@
 """Calls that go in a transaction of their own: their JSON form, what names them, and what to call them.
 
 Keys, decisions of the consortium and approvals are such calls; steps and anchors go in batches
-(`batching.py`).
+(`batching.py`), those that others signed in lots of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, get_args
 
 from proml.core.call import (
     AddKeyCall,
     ApproveCall,
+    ApproveForCall,
+    BatchForCall,
     CancelCall,
     ExecuteCall,
     ExecuteLifecycleCall,
@@ -21,12 +23,18 @@ from proml.core.call import (
     LeaveCall,
     ProposeCall,
     RevokeKeyCall,
+    Signed,
+    SignedStep,
+    StepCall,
     VoteCall,
 )
+from proml.core.consortium import Actor
 from proml.core.digest import ZERO, hexed, word
 from proml.core.event import (
+    Approval,
     Approved,
     Event,
+    Input,
     KeyAdded,
     KeyRevoked,
     OrganisationRemoved,
@@ -37,21 +45,23 @@ from proml.core.event import (
 )
 from proml.core.proposal import Change
 
-SingleCall = KeyCall | GovernanceCall | ApproveCall
-_CLASSES = {each.__name__: each for each in get_args(SingleCall)}
+SingleCall = KeyCall | GovernanceCall | ApproveCall | ApproveForCall | BatchForCall
+_CLASSES: dict[str, type[Any]] = {
+    each.__name__: each
+    for each in (*get_args(SingleCall), Change, Signed, SignedStep, StepCall, Input, Approval, Actor)
+}
+_CLASS = "call"
 
 
 def call_document(call: SingleCall) -> dict[str, Any]:
     """The JSON form of a call, as an intent keeps it: its class and its fields, bytes as 0x digits."""
-    return {"call": type(call).__name__} | {
-        field.name: _plain(getattr(call, field.name)) for field in fields(call)
-    }
+    document: dict[str, Any] = _plain(call)
+    return document
 
 
 def read_call(document: Mapping[str, Any]) -> SingleCall:
     """The call behind its JSON form."""
-    content = {name: _read(value) for name, value in document.items() if name != "call"}
-    call: SingleCall = _CLASSES[document["call"]](**content)
+    call: SingleCall = _read(dict(document))
     return call
 
 
@@ -60,10 +70,11 @@ def _plain(value: Any) -> Any:
         case bytes():
             return hexed(value)
         case tuple():
-            return list(value)
-        case Change():
-            return {name: _plain(each) for name, each in asdict(value).items()}
-    return value
+            return [_plain(each) for each in value]
+        case int():
+            return value
+    names = (field.name for field in fields(value))
+    return {_CLASS: type(value).__name__} | {name: _plain(getattr(value, name)) for name in names}
 
 
 def _read(value: Any) -> Any:
@@ -71,10 +82,16 @@ def _read(value: Any) -> Any:
         case str():
             return bytes.fromhex(value.removeprefix("0x"))
         case list():
-            return tuple(value)
+            return tuple(_read(each) for each in value)
         case dict():
-            return Change(**{name: _read(each) for name, each in value.items()})
+            made = _CLASSES[value[_CLASS]]
+            return made(**{name: _read(each) for name, each in value.items() if name != _CLASS})
     return value
+
+
+def is_lot(document: Mapping[str, Any]) -> bool:
+    """Whether a call carries steps of several signers, of which each may be refused by itself."""
+    return document.get(_CLASS) == BatchForCall.__name__
 
 
 def name_of_call(call: SingleCall) -> bytes:
@@ -84,6 +101,10 @@ def name_of_call(call: SingleCall) -> bytes:
             return _padded(call.key)
         case ApproveCall():
             return call.record
+        case ApproveForCall():
+            return call.asked.record
+        case BatchForCall():
+            return call.steps[0].step.record
         case ProposeCall():
             return call.change.digest
         case VoteCall() | ExecuteCall() | ExecuteLifecycleCall() | CancelCall():
@@ -112,6 +133,14 @@ def _padded(key: bytes) -> bytes:
     return bytes(12) + key
 
 
+_VERBS: dict[type[SingleCall], str] = {
+    VoteCall: "vote for",
+    CancelCall: "cancel",
+    ExecuteCall: "execute",
+    ExecuteLifecycleCall: "execute",
+}
+
+
 def label_of(call: SingleCall) -> str:
     """What the call is to do, as one says it to people after `to`."""
     match call:
@@ -121,13 +150,13 @@ def label_of(call: SingleCall) -> str:
             return f"revoke the key {hexed(call.key)}"
         case ApproveCall():
             return f"approve step {call.sequence} of {hexed(call.artefact)[:12]}"
+        case ApproveForCall():
+            return f"relay an approval by {hexed(call.by.signer)}"
+        case BatchForCall():
+            return f"relay {len(call.steps)} step(s)"
         case ProposeCall():
             return "propose a change"
-        case VoteCall():
-            return f"vote for proposal {call.number}"
-        case ExecuteCall() | ExecuteLifecycleCall():
-            return f"execute proposal {call.number}"
-        case CancelCall():
-            return f"cancel proposal {call.number}"
+        case VoteCall() | CancelCall() | ExecuteCall() | ExecuteLifecycleCall():
+            return f"{_VERBS[type(call)]} proposal {call.number}"
         case LeaveCall():
             return "leave the consortium"

@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help pictures demo test check bench branches campaign faults fuzz-api prove simulate venv anvil lock format clean
+.PHONY: help pictures demo test check bench branches campaign faults fuzz-api prove mutants simulate venv anvil lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -46,8 +46,12 @@ branches: venv ## Say which branches of the contracts their tests take
 campaign: venv ## Play 1,000,000 random calls against the compiled contract
 	@$(PY) tools/campaign.py --calls 1000000 $(ARGS)
 
-prove: venv ## Prove the contracts at length: 10,000,000 random calls
+prove: venv ## Prove the contracts at length: guards for all arguments, then 10,000,000 random calls
+	@$(PY) tools/guards.py
 	@$(PY) tools/campaign.py --calls 10000000 $(ARGS)
+
+mutants: venv ## Change the contracts in one place at a time, and say which changes no test notices
+	@$(PY) tools/mutants.py $(ARGS)
 
 faults: venv ## Fail or kill every file call, cut and flip a journal everywhere, kill at random (an hour)
 	@nice -n 19 $(PY) -m tests.faults.campaign $(ARGS)

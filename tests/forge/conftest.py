@@ -1,10 +1,15 @@
 """The campaigns need forge, which npm installs; where it cannot be had, tests are skipped and say why."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
-from tools import campaign
+# The tools are scripts beside each other, and import each other as such.
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
+
+import campaign
 
 
 @pytest.fixture(scope="session")

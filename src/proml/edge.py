@@ -1,4 +1,4 @@
-"""Recording on a small machine: this one file and the standard library, nothing else. Copy it there.
+"""Recording on a small machine: this one file and the standard library (and paho-mqtt for MQTT).
 
     device = Device("/var/lib/proml", HttpTransport("https://node.clinic.example:8600", token))
     with device.run("night shift", {"camera": 3}) as run:
@@ -19,6 +19,7 @@ import http.client
 import json
 import math
 import os
+import queue
 import ssl
 import struct
 import threading
@@ -26,6 +27,7 @@ import time
 import zlib
 from collections.abc import Mapping
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
@@ -301,3 +303,53 @@ def _frames(content: bytes) -> list[tuple[int, bytes]]:
         at += HEAD_BYTES + length
         found.append((at, chain))
     return found
+
+
+class MqttTransport:
+    """Speaks to a node over an MQTT 5 broker; needs paho-mqtt besides this file.
+
+    Args:
+        client: a paho client for protocol 5 that is connected and whose loop runs; how it trusts the broker,
+            and is known to it, is the caller's business.
+        node: the address of the node's key, `0x` and 40 digits.
+        token: of that node, with the scope `record`. The broker sees it: use one that you trust, over TLS.
+        timeout: seconds to wait for an answer.
+    """
+
+    def __init__(self, client: Any, node: str, token: str, timeout: float = 30.0) -> None:
+        self._client = client
+        self._topic = f"proml/v1/{node}"
+        self._token = token
+        self._timeout = timeout
+        self._answers = f"proml/v1/answers/{os.urandom(8).hex()}"
+        self._properties = import_module("paho.mqtt.properties").Properties
+        self._publish = import_module("paho.mqtt.packettypes").PacketTypes.PUBLISH
+        self._got: queue.Queue[tuple[bytes, bytes]] = queue.Queue()
+        client.message_callback_add(self._answers, self._heard)
+        client.subscribe(self._answers, qos=1)
+
+    def frames(self, file: str, after: int, content: bytes) -> Acknowledged:
+        """See `Transport`."""
+        return self._ask(f"{self._topic}/frames/{file}", [("after", str(after))], content)
+
+    def end(self, file: str, frames: int) -> Acknowledged:
+        """See `Transport`."""
+        return self._ask(f"{self._topic}/end/{file}", [("frames", str(frames))], b"")
+
+    def _ask(self, topic: str, said: list[tuple[str, str]], content: bytes) -> Acknowledged:
+        properties, number = self._properties(self._publish), os.urandom(8)
+        properties.ResponseTopic, properties.CorrelationData = self._answers, number
+        properties.UserProperty = [("token", self._token), *said]
+        self._client.publish(topic, content, qos=1, properties=properties)
+        deadline = time.monotonic() + self._timeout
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                heard, answer = self._got.get(timeout=left)
+            except queue.Empty:
+                break
+            if heard == number:
+                return read_answer(answer)
+        raise NotSent(f"the node did not answer within {self._timeout:.0f} s")
+
+    def _heard(self, _client: Any, _state: Any, message: Any) -> None:
+        self._got.put((getattr(message.properties, "CorrelationData", b""), message.payload))

@@ -56,6 +56,9 @@ def up(
     private_key: Annotated[
         Path | None, typer.Option("--private-key", metavar="FILE", help="Its key, PEM, without passphrase.")
     ] = None,
+    broker: Annotated[
+        str | None, typer.Option("--mqtt", metavar="URL", help="Take journals from this MQTT 5 broker too.")
+    ] = None,
     level: Annotated[
         str, typer.Option("--log", metavar="LEVEL", help=f"Log from here on: {', '.join(LEVELS)}.")
     ] = "info",
@@ -73,7 +76,7 @@ def up(
     me = Participant(load(), ask_passphrase)
     log_to_standard_error(level)
     listening = Listening(address, port, tuple(name), certificate, private_key)
-    run_node(me, listening, _ready)
+    run_node(me, listening, _ready, broker)
     say("stopped; nothing is lost")
     return 0
 

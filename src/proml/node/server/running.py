@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from proml.node.server.access import open_access
 from proml.node.server.app import make_app
 from proml.node.server.duty import Duty
 from proml.node.server.listening import Listening
+from proml.node.server.mqtt import mqtt_intake
 from proml.node.server.node import Node, node_of
 from proml.node.server.place import announce, claimed, node_folder
 from proml.node.server.publishing import indexer, publisher
@@ -32,8 +33,12 @@ STOP_SECONDS = 10
 KEEP_ALIVE_SECONDS = 15
 
 
-def run_node(me: Participant, listening: Listening, ready: Callable[[str], None]) -> None:
+def run_node(
+    me: Participant, listening: Listening, ready: Callable[[str], None], broker: str | None = None
+) -> None:
     """Run the node of a project until SIGTERM or Ctrl-C; `ready` is told its address once it answers.
+
+    With a `broker` (`mqtt://host:port`) it takes journals from there too.
 
     Raises:
         Busy: when a node of this project runs already, or the port is in use.
@@ -51,7 +56,8 @@ def run_node(me: Participant, listening: Listening, ready: Callable[[str], None]
             node = node_of(me, listening, access)
             url = listening.url(listener.getsockname()[1])
             announce(folder, url, node.started)
-            with contextlib.closing(node.index), at_work(node):
+            more = [mqtt_intake(node, broker)] if broker else []
+            with contextlib.closing(node.index), at_work(node, more):
                 Serving(node, listener, lambda: ready(url)).run()
 
 
@@ -76,9 +82,9 @@ def _chain_of(me: Participant) -> Iterator[None]:
 
 
 @contextmanager
-def at_work(node: Node) -> Iterator[None]:
+def at_work(node: Node, more: Sequence[Duty] = ()) -> Iterator[None]:
     """Start what the node does by itself, and stop it in the end."""
-    for duty in duties_of(node):
+    for duty in (*duties_of(node), *more):
         node.duties[duty.name] = duty
     node.metrics.watch(node.standings)
     for duty in node.duties.values():

@@ -14,10 +14,19 @@ from boa.environment import Env
 from bench import gas as bench
 from proml.contracts.abi import encode_call
 from proml.core.artefact import artefact_id
-from proml.core.call import AnchorCall, BatchCall, ContractCall, Founder, RevokeKeyCall, StepCall
+from proml.core.call import (
+    AnchorCall,
+    BatchCall,
+    ContractCall,
+    ExecuteCall,
+    Founder,
+    ProposeCall,
+    RevokeKeyCall,
+    StepCall,
+)
 from proml.core.consortium import role_mask
 from proml.core.event import Input
-from proml.core.proposal import Governance
+from proml.core.proposal import Change, ChangeKind, Governance
 from proml.ledger.evm import gas_bound
 from tests.contracts.cast import (
     CONGLOMERATE,
@@ -36,7 +45,7 @@ from tests.contracts.cast import (
     fresh,
     register,
 )
-from tests.contracts.deployed import Deployed, Outcome
+from tests.contracts.deployed import Deployed, Outcome, place
 from tests.contracts.side_by_side import SideBySide, single_form
 from tests.contracts.stories import approved, collected
 
@@ -132,6 +141,41 @@ def test_gas_does_not_grow_with_the_members(cold: Env) -> None:
         assert max(values) <= 1.01 * min(values)
     values = [value for each in figures for value in each["anchor"][1:]]
     assert max(values) <= 1.01 * min(values)
+
+
+def test_gas_is_the_same_after_100_000_steps(cold: Env) -> None:
+    """The sequence is written into the artefact's word: the contract holds nothing else that grows."""
+    contract = Deployed.found(cold, many(3), Governance(1), TABLES)
+    assert isinstance(contract, Deployed)
+    key, salt = many(1)[0].key, fresh()
+    dataset = artefact_id(contract.chain_id, contract.address, key, salt)
+    cost(contract, key, single_form(StepCall(salt, NUMBERS["dataset"], 1, 1, fresh(), fresh())))
+    figures = []
+    for sequence in (1, 100, 100_000, 2**40 - 3):
+        word = contract.slot(place(8, dataset))
+        contract.overwrite(place(8, dataset), word & ~((2**40 - 1) << 24) | sequence << 24)
+        amend = StepCall(dataset, 0, 4, sequence + 1, fresh(), fresh())
+        figures.append(cost(contract, key, single_form(amend)))
+    assert max(figures) <= 1.01 * min(figures)
+
+
+def test_gas_is_the_same_for_200_members(cold: Env) -> None:
+    few, full = (Deployed.found(cold, many(count), Governance(1, 50, 0, 0), TABLES) for count in (3, 32))
+    assert isinstance(few, Deployed)
+    assert isinstance(full, Deployed)
+    first = many(1)[0].key
+    spent: list[int] = []
+    for number in range(168):
+        who = account(4_000 + number)
+        consent = Consent(full.chain_id, full.address, 0, address(who)).signature(who)
+        change = Change(ChangeKind.ADMIT, setting=10, key=address(who), profile=fresh())
+        proposed = cost(full, first, encode_call(ProposeCall(change)))
+        spent.append(proposed + cost(full, first, encode_call(ExecuteCall(number + 1, change, consent))))
+    assert max(spent[1:]) <= 1.01 * min(spent[1:])  # the first fills slots that later ones change
+    figures = [costs_after(few, first, 3), costs_after(full, address(account(4_167)), 3)]
+    for name in ("register", "act"):
+        values = [value for each in figures for value in each[name]]
+        assert max(values) <= 1.01 * min(values)
 
 
 def test_gas_does_not_grow_with_the_lifecycles(cold: Env) -> None:

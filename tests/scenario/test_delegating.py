@@ -115,7 +115,9 @@ def test_a_step_that_another_took_first_is_settled_and_holds_nothing_up(house: C
     house.did("node", "contest", artefact, "--text", "who made this?", "--push")
     code, (told,) = house.run("node", "relay", "../steps.json")
     assert (code, told["reason"]) == (6, "somebody else moved the artefact first")
-    assert house.did("maker", "sign", "../steps.json")["signed"] == 0
+    code, again = house.run("maker", "sign", "../steps.json")
+    assert (code, again["signed"], again["file"]) == (6, 0, None)
+    assert "somebody else moved the artefact first" in again["not signed"][0]["reason"]
     house.did("maker", "act", "amend", "digits.csv")
     assert house.did("maker", "sign", "../steps.json")["signed"] == 1
     assert outcomes(house.did("node", "relay", "../steps.json")) == ["done"]

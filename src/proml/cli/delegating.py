@@ -10,6 +10,8 @@ import typer
 from proml.cli.terminal import ask_passphrase, busy, emit_json, safe, say, short, table, write_whole
 from proml.core.digest import hexed
 from proml.node.delegating import REFUSED, relay, sign_waiting
+from proml.node.outbox import DONE as OUTBOX_DONE
+from proml.node.outbox import Intent
 from proml.node.participant import Participant
 from proml.node.signed_file import read_signed_file
 
@@ -28,7 +30,7 @@ def sign(
     hours: Hours = 24,
     as_json: Json = False,
 ) -> int:
-    """Sign what is recorded here, for another node to take to the ledger and pay for.
+    """Sign what is recorded here, for another node to take to the ledger. Exit code 6 if some cannot be.
 
     For a laptop or CI key without coins. The steps wait here until they are seen on the ledger; observations
     are anchored by a push of one's own. Any member's node relays the file.
@@ -36,17 +38,23 @@ def sign(
         proml sign steps.json --hours 6
     """
     me = Participant.open(passphrase=ask_passphrase)
+    settled: list[Intent] = []
     with busy("signing …"):
-        signed = sign_waiting(me, hours)
+        signed = sign_waiting(me, hours, settled.append)
+    lost = [each for each in settled if each.state != OUTBOX_DONE]
     if signed.steps:
         write_whole(file, signed.written())
     if as_json:
-        emit_json({"signed": len(signed.steps), "file": str(file) if signed.steps else None})
+        refused = [{"item": each.label, "outcome": each.state, "reason": each.reason} for each in lost]
+        where = str(file) if signed.steps else None
+        emit_json({"signed": len(signed.steps), "file": where, "not signed": refused})
     elif signed.steps:
         say(f"signed {len(signed.steps)} step(s) into {safe(file)}; `proml relay {safe(file)}` sends them")
     else:
         say("nothing waits to be signed")
-    return 0
+    if lost and not as_json:
+        table(("", "not signed", "why"), [(each.state, each.label, each.reason or "") for each in lost])
+    return REFUSED_EXIT if lost else 0
 
 
 @relay_command.command("relay")

@@ -12,7 +12,7 @@ Who relays can hold it back, and nothing else.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from proml.contracts.batches import MAX_BATCH_APPROVALS, MAX_SIGNED_INPUTS, MAX_SIGNED_STEPS
@@ -27,6 +27,7 @@ from proml.interfaces import Terms
 from proml.ledger.flaws import flaws_of
 from proml.node.batching import STEP
 from proml.node.foresight import caller_now
+from proml.node.outbox import Intent
 from proml.node.participant import Participant
 from proml.node.sealing import read_step
 from proml.node.signed_file import SignedFile
@@ -65,18 +66,21 @@ def deadline_in(hours: float) -> int:
     return int(time.time() + 3600 * hours)
 
 
-def sign_waiting(me: Participant, hours: float = 24) -> SignedFile:
+def sign_waiting(
+    me: Participant, hours: float = 24, told: Callable[[Intent], None] = lambda _: None
+) -> SignedFile:
     """Seal what is in the journal, and sign every step that waits, for others to send.
 
     The steps go on waiting here until they are seen on the ledger; signing again signs those that are not.
-    Anchors of observations are not among them: they need a `push` of one's own.
+    Anchors of observations are not among them: they need a `push` of one's own. `told` hears of what is
+    settled meanwhile: seen on the ledger, out of turn, or impossible to seal.
 
     Raises:
         UsageProblem: for a deadline that makes no sense.
         LedgerProblem, KeyProblem: when the ledger is away, or the key may not write to it.
     """
     deadline, terms = deadline_in(hours), me.ledger.terms
-    steps = [read_step(intent.call) for intent in me.seal() if intent.what == STEP]
+    steps = [read_step(intent.call) for intent in me.seal(told) if intent.what == STEP]
     signed = tuple(sign_step(me.signer, terms, step, deadline) for step in steps)
     return SignedFile(terms.chain_id, terms.contract, signed)
 

@@ -316,10 +316,10 @@ class Participant:
     def _memory(self) -> Memory:
         return Memory(Reading(self.ledger))
 
-    def seal(self) -> list[Intent]:
-        """Seal what is in the journal, send nothing, and give what waits; raises as `Publisher.seal`."""
+    def seal(self, told: Callable[[Intent], None] = lambda _: None) -> list[Intent]:
+        """Seal what is in the journal, send nothing, and give what waits: see `Publisher.seal`."""
         with open_outbox(self.config.outbox) as outbox:
-            return self._publisher(outbox).seal()
+            return self._publisher(outbox).seal(told)
 
     def make(self, call: SingleCall, what: str = "", hints: Mapping[Reason, str] = {}) -> Intent:
         """Make one call at once, not through the journal, and wait until it is final.

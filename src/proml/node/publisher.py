@@ -130,8 +130,8 @@ class Publisher:
             left = len(self._outbox.unsettled(LOOKED_AT)) + self._outbox.count(WAITING)
         return Published(tuple(settled), taken.damage, left)
 
-    def seal(self) -> list[Intent]:
-        """Seal everything there is, send nothing, and give what waits, in its order.
+    def seal(self, told: Callable[[Intent], None] = lambda _: None) -> list[Intent]:
+        """Seal everything there is, send nothing, and give what waits in its order; `told` hears of the rest.
 
         What waited and is on the ledger is settled first, and so is what can never be: a step out of turn.
 
@@ -140,18 +140,20 @@ class Publisher:
             KeyProblem: when the key may not write to this ledger, or what waits was sealed for another.
         """
         view = self._view()
-        Settling(self._outbox, self._memory.reading).settle_what_is_there(view.organisation, lambda _: None)
+        Settling(self._outbox, self._memory.reading).settle_what_is_there(view.organisation, told)
         artefacts = view.chronicle.shared.artefacts
         for intent in self._outbox.intents(WAITING):
             standing = artefacts.get(intent.artefact)
             if intent.what == STEP and standing and standing.sequence >= intent.call["sequence"]:
                 late = Reason.WRONG_SEQUENCE
                 self._outbox.settle_intent(intent.id, REFUSED, f"{late.text}; {late.hint}")
+                told(self._outbox.intent(intent.id))
         self._claim_key()
         taken = take_in(self._settings.journal, self._outbox)
         deposits = Deposits(self._storage)
-        for _ in Intake(self._outbox, deposits, *self._sealer(deposits)).slices(taken.writing):
-            pass  # what cannot be sealed is kept as such, and `proml journal status` counts it
+        for invalid in Intake(self._outbox, deposits, *self._sealer(deposits)).slices(taken.writing):
+            for intent in invalid:
+                told(intent)
         return self._outbox.intents(WAITING)
 
     def _sender(self, settling: Settling) -> Sender:

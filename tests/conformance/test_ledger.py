@@ -313,3 +313,53 @@ def test_the_same_salt_is_another_artefact_under_another_key(world, salt):
     (placed,) = receipt.events
     assert isinstance(placed.event, Registered)
     assert placed.event.artefact == world.id_of(salt, world.other) != world.id_of(salt)
+
+
+# --- many at once ----------------------------------------------------------------------------------
+
+
+def test_many_are_sent_in_their_order_and_each_has_its_receipt(world, salt):
+    start = world.ledger.nonce(world.writer.address)
+    calls = [BatchCall((AnchorCall(os.urandom(32), 1),)) for _ in range(5)]
+    signed = [
+        world.writer.sign_transaction(world.ledger.prepare(call, start + number, world.ledger.fees()))
+        for number, call in enumerate(calls)
+    ]
+    assert world.ledger.send_all(signed) == [None] * 5
+    for each in signed:
+        world.receipt(each.hash)
+    receipts = world.ledger.receipts([*(each.hash for each in signed), bytes(32)])
+    assert receipts[-1] is None
+    roots = [receipt.events[0].event.root for receipt in receipts[:-1]]
+    assert roots == [call.anchors[0].root for call in calls]
+    before = world.everything()
+    assert world.ledger.send_all(signed) == [None] * 5
+    assert world.everything() == before
+
+
+def test_one_that_is_refused_keeps_those_before_it_and_says_so(world):
+    start = world.ledger.nonce(world.writer.address)
+    good, far = (
+        world.writer.sign_transaction(world.ledger.prepare(BatchCall(), nonce))
+        for nonce in (start, start + 9)
+    )
+    first, second = world.ledger.send_all([good, far])
+    assert first is None
+    assert isinstance(second, LedgerProblem)
+    assert world.receipt(good.hash).succeeded
+    assert world.ledger.nonce(world.writer.address) == start + 1
+
+
+def test_a_nonce_is_counted_up_to_a_block(world):
+    before = world.ledger.head()
+    start = world.ledger.nonce(world.writer.address)
+    receipt = world.send(BatchCall())
+    assert world.ledger.nonce(world.writer.address, before) == start
+    assert world.ledger.nonce(world.writer.address, receipt.block) == start + 1
+
+
+def test_a_block_of_the_chain_is_final_and_another_with_its_number_is_not(world):
+    block = world.send(BatchCall()).block
+    other = replace(block, hash=bytes(32))
+    beyond = replace(block, number=block.number + 1_000)
+    assert world.ledger.final([block, other, beyond]) == [True, False, False]

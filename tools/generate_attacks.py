@@ -33,13 +33,13 @@ def catalogue() -> ModuleType:
     return module
 
 
-def staged() -> dict[int, str]:
-    """The file of each attack's test, by the attack's number."""
-    return {
-        int(number): path.name
-        for path in sorted(TESTS.glob("test_*.py"))
-        for number in re.findall(r"^def test_attack_(\d\d)_", path.read_text(), re.MULTILINE)
-    }
+def staged() -> dict[int, list[str]]:
+    """The files that stage each attack, by the attack's number."""
+    found: dict[int, list[str]] = {}
+    for path in sorted(TESTS.glob("test_*.py")):
+        for number in set(re.findall(r"^def test_attack_(\d\d)_", path.read_text(), re.MULTILINE)):
+            found.setdefault(int(number), []).append(f"`{path.name}`")
+    return found
 
 
 def table() -> Iterator[str]:
@@ -49,7 +49,8 @@ def table() -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|\n"
     for attack in catalogue().ATTACKS:
         cells = (attack.tries, f"**{attack.verdict}**", attack.by, attack.evidence)
-        yield f"| {attack.number} | {attack.kind} | {' | '.join(cells)} | `{tests[attack.number]}` |\n"
+        files = ", ".join(tests[attack.number])
+        yield f"| {attack.number} | {attack.kind} | {' | '.join(cells)} | {files} |\n"
 
 
 def page() -> str:

@@ -97,25 +97,28 @@ ATTACKS = (
     Attack(
         17,
         SPOOFING,
-        "An approval given for one version is put under another, or under the next step.",
+        "An approval given for one version is put under another, or under the next step; a relay sends a "
+        "signed one for something else, or drops one from a signed step.",
         REFUSED,
-        "An approval is bound to artefact, action, sequence and subject: reason APPROVAL_INVALID.",
+        "An approval is bound to artefact, action, sequence and subject, and a signed step to the approvals "
+        "it rests on: reasons APPROVAL_INVALID, SIGNATURE_INVALID.",
         "Refused event with the attacker's key; the head of the artefact stands where it stood.",
     ),
     Attack(
         18,
         SPOOFING,
-        "A key's consent is replayed on a second deployment and on a fork of the chain.",
+        "A consent or a signed step is sent twice, late, to a second deployment, or on a fork of the chain.",
         REFUSED,
-        "Consents are bound to chain id and contract, computed when called: reason CONSENT_INVALID.",
-        "The failed transaction; no key was added on either.",
+        "Statements are bound to chain id and contract, computed when called, to one sequence and a "
+        "deadline: reasons CONSENT_INVALID, SIGNATURE_INVALID, EXISTS, DEADLINE_PASSED.",
+        "The failed transactions; nothing happened on either.",
     ),
     Attack(
         19,
         SPOOFING,
         "A valid signature is sent in another form: high s, v as 0 or 1, 64 bytes.",
         REFUSED,
-        "One encoding only: reason CONSENT_INVALID, and what is not 65 bytes cannot be encoded at all.",
+        "One encoding only: reasons CONSENT_INVALID, SIGNATURE_MALFORMED; other lengths cannot be sent.",
         "The failed transaction.",
     ),
     Attack(

@@ -1,6 +1,6 @@
 """One consortium in folders and one by keys alone, each founded once and shared by all attacks on it.
 
-Each attack leaves its evidence as `build/attacks/attack-NN.json`, for people to read.
+Each attack leaves its evidence as `build/attacks/attack-NN-….json`, for people to read.
 """
 
 from __future__ import annotations
@@ -44,9 +44,8 @@ def leaves(request: pytest.FixtureRequest) -> Leaves:
         assert all(evidence.values()), evidence
         EVIDENCE.mkdir(parents=True, exist_ok=True)
         content = {"attack": number, "tries": attack.tries, "verdict": attack.verdict, "evidence": evidence}
-        (EVIDENCE / f"attack-{number:02}.json").write_text(
-            json.dumps(content, indent=1, default=_text) + "\n"
-        )
+        name = request.node.originalname.removeprefix("test_").replace("_", "-")
+        (EVIDENCE / f"{name}.json").write_text(json.dumps(content, indent=1, default=_text) + "\n")
 
     return keep
 

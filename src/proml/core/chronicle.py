@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 
 from proml.core.artefact import Artefact
 from proml.core.digest import ZERO
-from proml.core.event import Acted, Anchored, Input, LifecycleAdmitted, Placed, Registered, Step, spoken_of
+from proml.core.event import (
+    Acted,
+    Anchored,
+    Approval,
+    Approved,
+    Input,
+    LifecycleAdmitted,
+    Placed,
+    Registered,
+    Step,
+    spoken_of,
+)
 from proml.core.history import SharedHistory
 
 
@@ -69,6 +80,7 @@ class Chronicle:
     _records: dict[bytes, Transition] = field(default_factory=dict)
     _uses: dict[bytes, list[Use]] = field(default_factory=dict)
     _anchors: dict[tuple[bytes, int], Placed] = field(default_factory=dict)
+    _approvals: dict[Approved, int] = field(default_factory=dict)
 
     def take(self, events: Iterable[Placed]) -> Chronicle:
         """Add events in chain order; returns itself."""
@@ -82,6 +94,8 @@ class Chronicle:
                 self._keep(event, placed, before)
             elif isinstance(event, Anchored):
                 self._anchors.setdefault((event.root, event.actor.organisation), placed)
+            elif isinstance(event, Approved):
+                self._approvals[event] = placed.block.number
             elif isinstance(event, LifecycleAdmitted):
                 self.documents[event.number] = event.document
         return self
@@ -122,6 +136,11 @@ class Chronicle:
             for (root, _), placed in self._anchors.items()
             if isinstance(placed.event, Anchored) and placed.event.actor.key == key
         ]
+
+    def approved_in(self, step: Step, approval: Approval) -> int | None:
+        """The block in which an approval was given that a step relies on; None where that was not read."""
+        what = (step.action, step.sequence, approval.record)
+        return self._approvals.get(Approved(step.artefact, step.subject, approval.actor, *what))
 
     def inputs(self, artefact: bytes) -> list[tuple[int, Input]]:
         """(sequence, input) of every step of an artefact that named inputs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proml.core.digest import hexed
-from proml.core.event import Anchored, LifecycleAdmitted, Refused, Step, next_head
+from proml.core.event import Anchored, LifecycleAdmitted, Refused, Step, approvals_of, next_head
 from proml.core.lineage import taints
 from proml.core.recall import due
 from proml.core.refusal import Reason
@@ -93,6 +93,16 @@ def check_actors(inquiry: Inquiry, artefact: bytes) -> None:
                 f"since block {key.compromised_since} and revoked in block {key.revoked}"
             )
             inquiry.missing(ACTORS, text, artefact, transition.step)
+        for approval in approvals_of(transition.step):
+            given = inquiry.chronicle.approved_in(transition.step, approval)
+            approver = shared.keys[approval.actor.key]
+            if given is not None and approver.is_suspect(given):
+                text = (
+                    f"relies on an approval that is suspect: given in block {given} by key "
+                    f"{hexed(approval.actor.key)}, reported as compromised since block "
+                    f"{approver.compromised_since}"
+                )
+                inquiry.missing(ACTORS, text, artefact, transition.step)
     for number in sorted(acted & set(inquiry.grounds.profiles)):
         profile = inquiry.grounds.profiles[number]
         if profile.commitment != shared.organisations[number].profile:

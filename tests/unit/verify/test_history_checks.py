@@ -1,11 +1,15 @@
 """What the ledger says, each check failing alone: 3 (head), 4 (legal), 5 (actors), 7 (recall), 8 (final)."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from proml.core.call import ApproveCall
+from proml.core.consortium import Actor
 from proml.core.digest import hexed, sha256
-from proml.core.event import Acted, Block, KeyAdded, LifecycleAdmitted, Placed, next_head
+from proml.core.event import Acted, Approval, Block, KeyAdded, LifecycleAdmitted, Placed, next_head
+from proml.core.lifecycle_file import read_lifecycle
 from proml.core.verdict import (
     ACTORS,
     FINAL,
@@ -33,6 +37,26 @@ from tests.unit.verify.world import (
     digest,
     outcomes,
 )
+
+# Drafted by a developer, published once a verifier approved.
+RELEASE = {
+    "type": "proml/lifecycle",
+    "version": 1,
+    "kind": "release",
+    "states": ["none", "drafted", "public"],
+    "terminal": ["public"],
+    "actions": ["draft", "publish"],
+    "transitions": [
+        {"action": "draft", "from": ["none"], "to": "drafted", "roles": ["developer"]},
+        {
+            "action": "publish",
+            "from": ["drafted"],
+            "to": "public",
+            "roles": ["developer"],
+            "approvals": {"least": 1, "roles": ["verifier"]},
+        },
+    ],
+}
 
 
 @pytest.fixture
@@ -184,6 +208,23 @@ def test_5_before_the_compromise_valid_between_suspect_after_refused(world: Worl
     assert "suspect" in verdict.check(ACTORS).reason
     assert f"since block {since}" in verdict.check(ACTORS).reason
     assert verdict.conclusion is Conclusion.NOT_ENOUGH_EVIDENCE
+
+
+def test_5_an_approval_by_a_key_that_was_compromised_leaves_too_little_evidence() -> None:
+    lifecycle = read_lifecycle(json.dumps(RELEASE).encode())
+    world = World([lifecycle])
+    key = world.add_key(VERIFIER, "laptop")
+    draft = world.step(DEVELOPER, "release", "draft", subject=digest("draft"), lifecycle=lifecycle)
+    since = world.ledger.head().number + 1
+    asked = ApproveCall(draft.artefact, 2, 2, digest("public"), digest("why"))
+    world.send(key, asked)
+    approval = Approval(Actor(VERIFIER, key.address), asked.record)
+    world.step(DEVELOPER, draft.artefact, "publish", subject=asked.subject, approvals=[approval])
+    assert world.verify(ById(draft.artefact)).conclusion is Conclusion.VALID
+    world.revoke_key(VERIFIER, key.address, since)
+    verdict = world.verify(ById(draft.artefact))
+    assert outcomes(verdict) == {ACTORS: "not checked"}
+    assert "relies on an approval that is suspect" in verdict.check(ACTORS).reason
 
 
 def test_5_a_member_under_a_false_name_is_found(world: World) -> None:

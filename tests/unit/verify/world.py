@@ -18,7 +18,7 @@ from proml.core.artefact import artefact_id
 from proml.core.call import AddKeyCall, AnchorCall, BatchCall, Founder, RevokeKeyCall, StepCall
 from proml.core.consortium import role_mask
 from proml.core.digest import hexed, sha256, unhexed, word
-from proml.core.event import Block, Input, Placed
+from proml.core.event import Approval, Block, Input, Placed
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Lifecycle
 from proml.core.proof import ObservationBatch, open_batch
@@ -138,6 +138,7 @@ class World:
         digests: Mapping[bytes, bytes] | None = None,
         lifecycle: Lifecycle | None = None,
         number: int = 0,
+        approvals: Sequence[Approval] = (),
     ) -> Made:
         """Register (`what` is a kind) or act (`what` is an id); `record` overrides fields of the record.
 
@@ -179,6 +180,7 @@ class World:
             if private
             else subject,
             inputs=tuple(made.as_input for made in inputs),
+            approvals=tuple(approvals),
         )
         self.send(key, BatchCall((), (asked,)))
         return Made(artefact, sequence, sealed.commitment)

@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from proml.node.server.access import ALL_SCOPES
+from proml.node.server.api.journals import MEDIA_TYPE
 from proml.node.server.app import openapi_document
 from tests.server.conftest import MEMORY
 from tests.server.place import Place
@@ -24,6 +25,7 @@ from tests.server.place import Place
 # A short form here; `make fuzz-api` asks for as many as are wanted.
 EXAMPLES = int(os.environ.get("PROML_API_EXAMPLES", "4"))
 SECONDS = 20.0
+schemathesis.serializer.alias(MEDIA_TYPE, "application/octet-stream")
 schema = schemathesis.openapi.from_dict(openapi_document())
 
 

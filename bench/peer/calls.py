@@ -88,7 +88,7 @@ def wandb_offline(folder: Path) -> Iterator[Log]:
 
 @contextmanager
 def provlight_like(_: Path) -> Iterator[Log]:
-    """What ProvLight's client does for a task: JSON, compressed, in an MQTT-SN message without an answer."""
+    """What ProvLight's client does for a step: begin and end, each compressed JSON in an MQTT-SN message."""
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as broker,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
@@ -98,17 +98,15 @@ def provlight_like(_: Path) -> Iterator[Log]:
         workflow = str(uuid.uuid4())
 
         def log(step: int) -> None:
-            message = {
-                "workflow": workflow,
-                "task": {"id": step, "transformation": "training", "status": "end", "time": time.time()},
-                "dependencies": [step - 1],
-                "data": [
-                    {"id": f"in{step}", "attributes": {"step": step}},
-                    {"id": f"out{step}", "attributes": METRICS},
-                ],
-            }
-            packed = zlib.compress(json.dumps(message).encode())
-            client.send(struct.pack(">BHBBHH", 1, len(packed) + 9, 0x0C, 0, 1, step & 0xFFFF) + packed)
+            for status, values in (("begin", {"step": step}), ("end", METRICS)):
+                message = {
+                    "workflow": workflow,
+                    "task": {"id": step, "transformation": "training", "status": status, "time": time.time()},
+                    "dependencies": [step - 1],
+                    "data": [{"id": f"{status}{step}", "attributes": values}],
+                }
+                packed = zlib.compress(json.dumps(message).encode())
+                client.send(struct.pack(">BHBBHH", 1, len(packed) + 9, 0x0C, 0, 1, step & 0xFFFF) + packed)
 
         yield log
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,9 @@ def open_ledger(file: LedgerFile) -> Ledger:
 @cache
 def formats() -> MappingProxyType[str, Format]:
     """The container formats whose content digest is known, by the name of their form."""
-    names = sorted(found.name for found in iter_modules(import_module(FORMATS).__path__))
+    # Not imported above: a script that never names a file does without it.
+    listing = import_module("pkgutil").iter_modules(import_module(FORMATS).__path__)
+    names = sorted(found.name for found in listing)
     modules: list[Any] = [import_module(f"{FORMATS}.{name}") for name in names]
     return MappingProxyType({module.FORM: module for module in modules})
 

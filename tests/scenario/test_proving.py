@@ -9,7 +9,9 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from proml.cli.main import main
 from proml.node.participant import Participant
@@ -79,3 +81,21 @@ def test_what_is_not_meant_clearly_writes_no_file(project: Path, tmp_path: Path)
         assert (failed.returncode, says in failed.stderr) == (code, True), failed.stderr
     assert list(tmp_path.iterdir()) == []
     assert _proml(project, "prove", "training", "--metric", "checkpoint", "-o", target).returncode == 0
+
+
+def test_tensors_that_were_saved_again_are_told_apart_from_the_recorded_bytes(project: Path) -> None:
+    weights = {"w": np.arange(6.0)}
+    for name, metadata in (("model", None), ("again", {"format": "np"})):
+        (project / f"{name}.safetensors").write_bytes(save(weights, metadata))
+    (project / "other.safetensors").write_bytes(save({"w": np.arange(7.0)}))
+    assert _proml(project, "register", "model.safetensors", "--kind", "dataset", "--push").returncode == 0
+    assert _proml(project, "verify", "model.safetensors").returncode == 0
+
+    again = _proml(project, "verify", "again.safetensors", "--json")
+    assert again.returncode == 11
+    document = json.loads(again.stdout)
+    assert document["conclusion"] == "equal content, other bytes"
+    assert document["checks"][0]["outcome"] == "equal content"
+    assert _proml(project, "gate", "again.safetensors").returncode == 1
+    assert _proml(project, "verify", "other.safetensors").returncode == 4
+    assert _proml(project, "verify", "other.safetensors", "--as", "model.safetensors").returncode == 1

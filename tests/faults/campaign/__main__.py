@@ -52,7 +52,7 @@ def spoilt_bytes(place: Path, share: int) -> Figures:
     file, payloads = spoilt.journal_of(place, JOURNAL_BYTES)
     size = file.stat().st_size
     cuts, _ = spoilt.cut(file, payloads, range(0, size, share))
-    flips, named = spoilt.flip(file, payloads, range(0, 8 * size, share))
+    flips, named = spoilt.flip(file, payloads, range(0, 8 * size, share), marked=True)
     return {"journal bytes": size, "truncations": cuts, "bits flipped": flips, "flips named": named}
 
 

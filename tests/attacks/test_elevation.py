@@ -156,7 +156,7 @@ def test_attack_56_an_invisible_character_changes_a_constant(
     for name in build.SOURCES:
         shutil.copy(build.HERE / name, tmp_path / name)
     source = tmp_path / "consortium.vy"
-    source.write_text(source.read_text().replace("# EIP-712.", "# EIP-712.\f", 1))
+    source.write_text(source.read_text().replace("Apache-2.0\n", "Apache-2.0\f\n", 1))
     assert "\f" in source.read_text()
     monkeypatch.setattr(build, "HERE", tmp_path)
     with pytest.raises(SystemExit, match=r"consortium\.vy:\d+: byte 0x0c") as stopped:

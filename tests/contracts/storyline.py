@@ -26,7 +26,7 @@ from tests.contracts.side_by_side import SideBySide
 from tests.contracts.tables import tables
 
 LONG = bool(os.environ.get("PROML_LONG"))
-MOST_ROUNDS = 6
+MOST_ROUNDS = 20
 
 ACCOUNTS = tuple(account(2_000 + number) for number in range(12))
 POOL = tuple(address(who) for who in ACCOUNTS)

@@ -1,6 +1,5 @@
 """Capture over a journal that cannot be written: the script goes on, or in strict mode is told at once."""
 
-import logging
 import os
 import resource
 
@@ -249,4 +248,3 @@ def test_without_more_threads_the_work_is_done_at_once(project, settings, monkey
 def test_the_limits_used_here_are_those_of_the_process(project):
     # The tests above lower RLIMIT_FSIZE in children; nothing of it may reach this process.
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0
-    assert logging.getLogger("proml").level == logging.NOTSET

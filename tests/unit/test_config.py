@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proml.cli.main import main
 from proml.config import SETTINGS, Config, find_root, is_off, load
 from proml.errors import ConfigInvalid, ProjectMissing
 
@@ -174,3 +175,17 @@ def test_every_path_lies_in_the_project(root):
     for path in (config.journal, config.storage, config.outbox, config.ledger_file, config.key_file):
         assert path.parent in (config.folder, config.folder / "keys")
         assert os.path.commonpath([path, root]) == str(root)
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_what_is_shown_of_the_settings_holds_no_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    (tmp_path / ".proml").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PROML_INDEX", "postgresql://node:canary@db.example/proml")
+    monkeypatch.setenv("PROML_SIGNER", "web3signer:https://us:canary@signer.example")
+    assert main(["config", *flags]) == 0
+    shown = capsys.readouterr().out
+    assert "canary" not in shown
+    assert "db.example" in shown.replace("\n", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -31,6 +32,9 @@ init_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 status_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 doctor_command = typer.Typer(add_completion=False, rich_markup_mode=None)
 config_command = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+# The password in an address, and the user before it.
+PASSWORD = re.compile(r"(://[^/@:]*:)[^/@]*@")
 
 
 @init_command.command()
@@ -214,12 +218,18 @@ def doctor(as_json: Json = False) -> int:
 def config(as_json: Json = False) -> int:
     """Every setting of this project, its value, and where the value comes from."""
     loaded = load()
-    rows = [(name, _setting(getattr(loaded, name)), loaded.origins[name]) for name in SETTINGS]
+    values = {name: _without_password(getattr(loaded, name)) for name in SETTINGS}
     if as_json:
-        emit_json({name: {"value": getattr(loaded, name), "origin": origin} for name, _, origin in rows})
+        emit_json({name: {"value": values[name], "origin": loaded.origins[name]} for name in SETTINGS})
     else:
+        rows = [(name, _setting(values[name]), loaded.origins[name]) for name in SETTINGS]
         table(("setting", "value", "from"), rows)
     return 0
+
+
+def _without_password(value: Any) -> Any:
+    """An address may carry one (of the index's database, of a signer); what is shown gets copied about."""
+    return PASSWORD.sub(r"\1…@", value) if isinstance(value, str) else value
 
 
 def _setting(value: Any) -> str:

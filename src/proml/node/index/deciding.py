@@ -16,9 +16,8 @@ from proml.errors import NotFound
 from proml.node.index import schema
 from proml.node.index.consortium import unpacked
 from proml.node.index.opening import View
-from proml.node.index.reading import member, place
+from proml.node.index.reading import logged, member, place
 from proml.node.index.rows import DecisionRow, KeyRow, OrganisationRow, ProposalRow
-from proml.node.index.schema import BLOCK_SHIFT
 
 
 def organisations(view: View) -> list[OrganisationRow]:
@@ -118,21 +117,13 @@ def _state(view: View, found: Proposal) -> str:
 
 def decisions(view: View, condition: ColumnElement[bool], limit: int) -> list[DecisionRow]:
     """At most `limit` of the decisions that meet a condition on `schema.decision`, newest first."""
-    table = schema.decision
-    asked = (
-        select(table, schema.block.c.time)
-        .join(schema.block, schema.block.c.number == table.c.place.op(">>")(BLOCK_SHIFT))
-        .where(condition)
-        .order_by(table.c.place.desc())
-        .limit(limit)
-    )
     return [
         DecisionRow(
             event=row.event,
             fields=_fields(view, unpacked(row.topics, row.content)),
             place=place(view, row.place, row.time, row.transaction),
         )
-        for row in view.connection.execute(asked)
+        for row in logged(view, schema.decision, condition, limit)
     ]
 
 

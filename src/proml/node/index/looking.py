@@ -16,7 +16,7 @@ from proml.node.index.deciding import decisions
 from proml.node.index.opening import View
 from proml.node.index.paging import FIRST, MOST, Ask, page
 from proml.node.index.reading import approvals as approvals_where
-from proml.node.index.reading import artefacts, member, opened, pending, place, steps
+from proml.node.index.reading import artefacts, logged, member, opened, pending, place, steps
 from proml.node.index.rows import (
     AnchorRow,
     ApprovalRow,
@@ -28,7 +28,7 @@ from proml.node.index.rows import (
     RefusalRow,
     StepRow,
 )
-from proml.node.index.schema import BLOCK_SHIFT, PLACE_BITS
+from proml.node.index.schema import PLACE_BITS
 
 
 def status(view: View) -> IndexStatus:
@@ -176,14 +176,6 @@ def _position(row: Happening) -> int:
 
 
 def _anchors(view: View, condition: ColumnElement[bool], limit: int) -> list[AnchorRow]:
-    table = schema.anchor
-    asked = (
-        select(table, schema.block.c.time)
-        .join(schema.block, schema.block.c.number == table.c.place.op(">>")(BLOCK_SHIFT))
-        .where(condition)
-        .order_by(table.c.place.desc())
-        .limit(limit)
-    )
     return [
         AnchorRow(
             organisation=member(view, row.organisation),
@@ -194,19 +186,11 @@ def _anchors(view: View, condition: ColumnElement[bool], limit: int) -> list[Anc
             head=hexed(row.head),
             place=place(view, row.place, row.time, row.transaction),
         )
-        for row in view.connection.execute(asked)
+        for row in logged(view, schema.anchor, condition, limit)
     ]
 
 
 def _refusals(view: View, condition: ColumnElement[bool], limit: int) -> list[RefusalRow]:
-    table = schema.refusal
-    asked = (
-        select(table, schema.block.c.time)
-        .join(schema.block, schema.block.c.number == table.c.place.op(">>")(BLOCK_SHIFT))
-        .where(condition)
-        .order_by(table.c.place.desc())
-        .limit(limit)
-    )
     return [
         RefusalRow(
             name=hexed(row.name),
@@ -216,7 +200,7 @@ def _refusals(view: View, condition: ColumnElement[bool], limit: int) -> list[Re
             reason=_reason(row.reason),
             place=place(view, row.place, row.time, row.transaction),
         )
-        for row in view.connection.execute(asked)
+        for row in logged(view, schema.refusal, condition, limit)
     ]
 
 

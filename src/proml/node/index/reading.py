@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, select, tuple_
 
 from proml.core.digest import hexed
 from proml.node.index import schema
@@ -48,6 +48,18 @@ def place(view: View, where: int, time: int, transaction: bytes) -> Place:
     return Place(
         number, where & _POSITION, time, hexed(transaction), certainty, view.head.number - number + 1
     )
+
+
+def logged(view: View, table: Table, condition: ColumnElement[bool], limit: int) -> Iterable[Any]:
+    """At most `limit` rows of a table with a row per event, newest first, each with the time of its block."""
+    asked = (
+        select(table, schema.block.c.time)
+        .join(schema.block, schema.block.c.number == table.c.place.op(">>")(BLOCK_SHIFT))
+        .where(condition)
+        .order_by(table.c.place.desc())
+        .limit(limit)
+    )
+    return view.connection.execute(asked)
 
 
 def artefacts(view: View, places: Sequence[int]) -> dict[int, ArtefactRow]:

@@ -10,7 +10,7 @@ from proml.errors import NotFound, StorageProblem, WrongLedger
 from proml.ledger.evm import EvmLedger
 from proml.node.outbox import open_outbox
 from proml.node.participant import Participant
-from proml.verify import Evidence, Showing, make_evidence, read_ledger
+from proml.verify import Evidence, LedgerGrounds, Showing, make_evidence, read_ledger
 
 
 def evidence_of(me: Participant, artefact: bytes, showing: Showing) -> Evidence:
@@ -23,9 +23,13 @@ def evidence_of(me: Participant, artefact: bytes, showing: Showing) -> Evidence:
         NotFound: when the ledger has no such artefact.
         RecordInvalid: when its lineage is too large for a file.
     """
+    return evidence_on(read_ledger(me.ledger, me.ledger_file.profiles), me, artefact, showing)
+
+
+def evidence_on(grounds: LedgerGrounds, me: Participant, artefact: bytes, showing: Showing) -> Evidence:
+    """The same on grounds that were read already."""
     if isinstance(me.ledger, EvmLedger):
         showing = replace(showing, prover=me.ledger.prove)
-    grounds = read_ledger(me.ledger, me.ledger_file.profiles)
     return make_evidence(grounds, [me.storage], me.lifecycles, artefact, showing)
 
 

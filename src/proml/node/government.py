@@ -28,7 +28,7 @@ from proml.core.call import (
 )
 from proml.core.consortium import role_mask
 from proml.core.digest import ZERO, hexed
-from proml.core.event import ProposalMade
+from proml.core.event import GovernanceSet, ProposalMade
 from proml.core.history import SharedHistory
 from proml.core.lifecycle import Lifecycle
 from proml.core.proposal import KEYED, Change, ChangeKind
@@ -54,6 +54,12 @@ class Rules:
     recovery_delay: int
 
 
+def rules_of(shared: SharedHistory) -> Rules:
+    """The rules as they stand; without a pace, all zero, before the founding is complete."""
+    pace = shared.pace or GovernanceSet(0, 0, 0)
+    return Rules(shared.threshold, shared.member_count, pace.lifetime, pace.delay, pace.recovery_delay)
+
+
 class Government:
     """The decisions of one participant's consortium, in its name."""
 
@@ -73,8 +79,7 @@ class Government:
         shared = self._me.chronicle().shared
         if shared.pace is None:
             raise LedgerProblem("the founding of this ledger is not complete", "ask whoever founded it")
-        pace = shared.pace
-        return Rules(shared.threshold, shared.member_count, pace.lifetime, pace.delay, pace.recovery_delay)
+        return rules_of(shared)
 
     def motions(self, closed: bool = False) -> list[Motion]:
         """The proposals that something can still be done about, oldest first; all of them with `closed`."""

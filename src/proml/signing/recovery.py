@@ -6,7 +6,7 @@ from coincurve import PublicKey
 
 from proml.core.digest import keccak256
 
-_BYTES = 65
+SIGNATURE_BYTES = 65
 HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
@@ -15,7 +15,7 @@ def is_well_formed(signature: bytes) -> bool:
 
     65 bytes r, s, v: neither r nor s zero, s in the lower half of the curve's order (EIP-2), v 27 or 28.
     """
-    if len(signature) != _BYTES or signature[64] not in (27, 28):
+    if len(signature) != SIGNATURE_BYTES or signature[64] not in (27, 28):
         return False
     return any(signature[:32]) and 0 < int.from_bytes(signature[32:64], "big") <= HALF_ORDER
 

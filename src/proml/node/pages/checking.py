@@ -16,7 +16,7 @@ from proml.node.index import Index
 from proml.node.pages.shown import PageRoute, Shown, answer
 from proml.node.server.callers import Reader, node_of
 from proml.node.server.node import Node
-from proml.verify import ByDigest, ById, Target, verify
+from proml.verify import ByDigest, ById, Target
 
 ROUTER = APIRouter(route_class=PageRoute)
 
@@ -73,8 +73,7 @@ def verdict_page(request: Request, identifier: str, _: Reader) -> Response:
 
 
 def _judged(node: Node, target: Target, title: str) -> VerdictView:
-    with node.grounds() as grounds:
-        verdict = verify(grounds, [node.me.storage], node.me.lifecycles, target)
+    verdict = node.verdict(target)
     return verdict_view(title or hexed(verdict.stand.artefact), verdict, node.me.name_of)
 
 

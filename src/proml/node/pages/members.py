@@ -8,23 +8,13 @@ from fastapi import APIRouter, Request, Response
 
 from proml.core.consortium import role_names
 from proml.core.proposal import ChangeKind
-from proml.node.index import View, organisations, proposals
+from proml.node.government import Rules, rules_of
+from proml.node.index import organisations, proposals
 from proml.node.index.rows import OrganisationRow, ProposalRow
 from proml.node.pages.shown import PageRoute, Shown, answer
 from proml.node.server.callers import Reader, node_of
 
 ROUTER = APIRouter(route_class=PageRoute)
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How many must agree, and for how many blocks a proposal lives and waits."""
-
-    threshold: int
-    members: int
-    lifetime: int
-    delay: int
-    recovery_delay: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +45,7 @@ class Proposals:
 def participants(request: Request, _: Reader) -> Response:
     """Who takes part, as what, with which keys."""
     with node_of(request).index.reading() as view:
-        content = Participants(tuple(organisations(view)), _rules(view))
+        content = Participants(tuple(organisations(view)), rules_of(view.consortium.shared))
         return answer(request, view, Shown("participants.html", "Participants", content, "/participants"))
 
 
@@ -64,7 +54,7 @@ def proposals_page(request: Request, _: Reader) -> Response:
     """What members propose, who spoke for it, and what is left to do."""
     with node_of(request).index.reading() as view:
         stated = tuple(Stated(each, wording(each)) for each in proposals(view))
-        content = Proposals(stated, _rules(view))
+        content = Proposals(stated, rules_of(view.consortium.shared))
         return answer(request, view, Shown("proposals.html", "Proposals", content, "/proposals"))
 
 
@@ -83,12 +73,3 @@ def wording(row: ProposalRow) -> str:
     }
     named = {kind.name.lower(): sentence for kind, sentence in sentences.items()}
     return named.get(row.change, row.change.replace("_", " ").capitalize())
-
-
-def _rules(view: View) -> Rules:
-    shared = view.consortium.shared
-    pace = shared.pace
-    members = sum(1 for each in shared.organisations.values() if not each.removed)
-    if pace is None:
-        return Rules(shared.threshold, members, 0, 0, 0)
-    return Rules(shared.threshold, members, pace.lifetime, pace.delay, pace.recovery_delay)

@@ -18,7 +18,7 @@ from proml.node.index.rows import (
     RefusalRow,
     Waiting,
 )
-from proml.node.pages.shown import PageRoute, Shown, answer, own_organisation
+from proml.node.pages.shown import PageRoute, Shown, answer
 from proml.node.server.callers import Reader, node_of
 
 ROUTER = APIRouter(route_class=PageRoute)
@@ -59,7 +59,7 @@ def overview(request: Request, _: Reader) -> Response:
     """The overview."""
     node = node_of(request)
     with node.index.reading() as view:
-        own = own_organisation(node, view)
+        own = node.own(view)
         reached, complete = tainted(view, MOST_TAINTED)
         few = Ask(10)
         content = Overview(

@@ -24,7 +24,7 @@ ROUTER = APIRouter(route_class=PageRoute)
 MOST_COMPARED = 8
 MOST_STEPS = 50
 # What of a run's record is worth a row each.
-_COMPARED = ("parameters", "metrics", "environment", "code", "activity")
+_COMPARED = ("parameters", "metrics", "activity")
 _MOST_ROWS = 300
 
 

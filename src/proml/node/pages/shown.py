@@ -171,14 +171,8 @@ def _caller(request: Request) -> Caller | None:
         return None
 
 
-def own_organisation(node: Node, view: View) -> int:
-    """Number of the organisation that the node's key belongs to, 0 when to none."""
-    key = view.consortium.shared.keys.get(node.me.signer.address)
-    return key.organisation if key else 0
-
-
 def _own_name(node: Node, view: View) -> str:
-    number = own_organisation(node, view)
+    number = node.own(view)
     return view.names.name_of(number) if number else "an outsider"
 
 

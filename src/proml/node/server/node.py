@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from proml.core.consortium import Key
+from proml.core.verdict import Verdict
 from proml.errors import LedgerProblem
 from proml.node.index import Index, View
 from proml.node.participant import Participant
@@ -18,7 +19,7 @@ from proml.node.server.duty import Duty, Standing
 from proml.node.server.listening import Listening
 from proml.node.server.live import Bulletin
 from proml.node.server.metrics import Metrics
-from proml.verify import LedgerGrounds, read_ledger
+from proml.verify import LedgerGrounds, Target, read_ledger, verify
 
 
 @dataclass(slots=True)
@@ -70,10 +71,24 @@ class Node:
                 self._grounds = read_ledger(self.me.ledger, self.me.ledger_file.profiles)
             yield self._grounds
 
-    def is_own(self, organisation: int, view: View) -> bool:
-        """Whether this node serves an organisation: its key belongs to that."""
+    def verdict(self, target: Target) -> Verdict:
+        """What verification says at the ledger's newest block.
+
+        Raises:
+            NotFound: when nothing on the ledger answers to the target.
+            LedgerProblem: when it is away.
+        """
+        with self.grounds() as grounds:
+            return verify(grounds, [self.me.storage], self.me.lifecycles, target)
+
+    def own(self, view: View) -> int:
+        """The number of the organisation that this node serves: its key's; 0 when that is no member's."""
         key = view.consortium.shared.keys.get(self.me.address)
-        return key is not None and key.organisation == organisation
+        return key.organisation if key else 0
+
+    def is_own(self, organisation: int, view: View) -> bool:
+        """Whether this node serves an organisation."""
+        return organisation != 0 and self.own(view) == organisation
 
 
 def node_of(me: Participant, listening: Listening, access: Access) -> Node:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from coincurve import PublicKey
-
 from proml.core.digest import keccak256
 from proml.errors import RecordInvalid
-
-SIGNATURE_BYTES = 65
-_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+from proml.signing import recovery
+from proml.signing.recovery import HALF_ORDER, SIGNATURE_BYTES
 
 
 def text_digest(text: str) -> bytes:
@@ -29,15 +26,12 @@ def signer_of(digest: bytes, signature: bytes) -> bytes:
     """
     if len(signature) != SIGNATURE_BYTES or signature[64] not in (27, 28):
         raise RecordInvalid("a signature has 65 bytes r, s, v, with v 27 or 28")
-    if not 0 < int.from_bytes(signature[32:64], "big") <= _HALF_ORDER:
+    if not 0 < int.from_bytes(signature[32:64], "big") <= HALF_ORDER:
         raise RecordInvalid("the signature is not in its lower form (EIP-2)")
-    try:
-        key = PublicKey.from_signature_and_message(
-            signature[:64] + bytes([signature[64] - 27]), digest, hasher=None
-        )
-    except ValueError as error:
-        raise RecordInvalid("this is no signature") from error
-    return keccak256(key.format(compressed=False)[1:])[-20:]
+    address = recovery.signer_of(digest, signature)
+    if address is None:
+        raise RecordInvalid("this is no signature")
+    return address
 
 
 def checksummed(address: bytes) -> str:

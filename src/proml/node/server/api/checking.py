@@ -11,11 +11,11 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 
 from proml.core.digest import unhexed
-from proml.node.exchange import evidence_of
+from proml.node.exchange import evidence_on
 from proml.node.server.asking import DIGEST, DigestText
 from proml.node.server.callers import Reader, TheNode
 from proml.node.server.routes import as_json, reading
-from proml.verify import ByDigest, ById, Showing, Target, enough, verify
+from proml.verify import ByDigest, ById, Showing, Target, enough
 
 router = reading("", "checking")
 ROUTERS = (router,)
@@ -50,13 +50,12 @@ def evidence(node: TheNode, _: Reader, identifier: DigestText) -> Response:
 
     It shows of each record what the checks need, and no parameters, metrics or environment.
     """
-    made = evidence_of(node.me, unhexed(identifier), Showing(choice=enough))
+    with node.grounds() as grounds:
+        made = evidence_on(grounds, node.me, unhexed(identifier), Showing(choice=enough))
     name = f"{identifier[:12]}.evidence"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(made.content, media_type=EVIDENCE_TYPE, headers=headers)
 
 
 def _judged(node: TheNode, target: Target, elsewhere: str) -> Response:
-    with node.grounds() as grounds:
-        found = verify(grounds, [node.me.storage], node.me.lifecycles, target)
-    return as_json(Judged(found.document(), elsewhere))
+    return as_json(Judged(node.verdict(target).document(), elsewhere))

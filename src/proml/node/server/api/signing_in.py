@@ -23,8 +23,9 @@ from proml.node.server.callers import (
 )
 from proml.node.server.problems import DOCUMENTED, Rejected
 from proml.node.server.routes import PREFIX
-from proml.node.server.signatures import SIGNATURE_BYTES, signer_of, text_digest
+from proml.node.server.signatures import signer_of, text_digest
 from proml.node.server.signing_in import PURPOSE, SignIn, asked_of, read_sign_in
+from proml.signing.recovery import SIGNATURE_BYTES
 
 router = APIRouter(prefix=PREFIX, tags=["signing in"], responses=DOCUMENTED)
 ROUTERS = (router,)

@@ -21,8 +21,9 @@ from proml.node.server.node import active_key
 from proml.node.server.noting import Noted, StepRequest, draft_of, needs_approval, note
 from proml.node.server.problems import Rejected
 from proml.node.server.routes import writing
-from proml.node.server.signatures import SIGNATURE_BYTES, signer_of
+from proml.node.server.signatures import signer_of
 from proml.node.server.statements import new_statement
+from proml.signing.recovery import SIGNATURE_BYTES
 
 router = writing("", "writing")
 ROUTERS = (router,)
